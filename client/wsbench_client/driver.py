@@ -1,0 +1,286 @@
+"""The driver: from a frozen plan to a frozen recording.
+
+One function, ``drive``. Its phases are connecting, warm-up, measuring, draining and closing; the journal decides by
+timestamps which exchanges count, so the phases need not be known to anyone on the path of a message.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import ssl
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import anyio
+
+from wsbench_client.connecting import Address, connect_tcp, raise_file_limit, resolve
+from wsbench_client.engine import ABNORMAL_CLOSURE, ConnectError, Connection, Engine, Upgrade
+from wsbench_client.exchange import ClosedLoop, Exchange, OpenLoop
+from wsbench_client.histogram import LatencyHistogram
+from wsbench_client.journal import Journal, Window
+from wsbench_client.pacing import SECOND_NS, ConstantRate
+from wsbench_client.payload import PayloadRing
+from wsbench_client.plan import DrivePlan, EngineName, endpoint
+from wsbench_client.recording import ErrorKind, Phase, Progress, Recording
+from wsbench_client.sender import PacedSender
+from wsbench_client.timer import clock_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+_JUDGE_EVERY_S = 0.02
+_PROGRESS_EVERY_NS = 500_000_000
+_MAX_STAGGER_NS = 50_000_000
+_OUTSTANDING_MESSAGES = 250_000
+_OUTSTANDING_BYTES = 64 * 1024 * 1024
+_CLOSE_TIMEOUT_S = 5.0
+_WATCHED = [50.0, 99.0]
+
+
+async def drive(plan: DrivePlan, on_progress: Callable[[Progress], None] | None = None) -> Recording:
+    """Put the plan's load on its URL and return what was found.
+
+    Connections that fail are counted in the recording, never raised: even a dead target gives a recording, with nothing
+    opened. ``on_progress`` is called at each change of phase and about twice a second while measuring. Cancelling the
+    task closes every connection.
+    """
+    async with anyio.create_task_group() as tasks:
+        recording = await _Drive(plan, on_progress, tasks).run()
+        tasks.cancel_scope.cancel()
+    return recording
+
+
+def _engine(name: EngineName) -> Engine:
+    # Imported when chosen: a driver need not have both libraries.
+    if name is EngineName.PICOWS:
+        from wsbench_client.engine_picows import PicowsEngine
+
+        return PicowsEngine()
+    from wsbench_client.engine_websockets import WebsocketsEngine
+
+    return WebsocketsEngine()
+
+
+class _Drive:
+    """The state of one drive."""
+
+    def __init__(self, plan: DrivePlan, on_progress: Callable[[Progress], None] | None, tasks: TaskGroup) -> None:
+        self.plan = plan
+        self.on_progress = on_progress
+        self.tasks = tasks
+        self.engine = _engine(plan.engine)
+        target = endpoint(plan.url)
+        self.target = target
+        self.tls = ssl.create_default_context() if target.secure else None
+        self.ring = PayloadRing.build(plan.payload_bytes, plan.payload_kind, plan.seed)
+        self.exchanges: list[Exchange] = []
+        self.connections: list[Connection] = []
+        self.connect = LatencyHistogram()
+        self.connect_tcp = LatencyHistogram()
+        self.connect_upgrade = LatencyHistogram()
+        self.errors: Counter[ErrorKind] = Counter()
+        self.rejections: Counter[int] = Counter()
+        self.details: dict[ErrorKind, str] = {}
+        self.closes: Counter[int] = Counter()
+        self.hop_protocols: Counter[str] = Counter()
+        self.open = 0
+        self.closing = False
+        self.all_closed = anyio.Event()
+
+    async def run(self) -> Recording:
+        """All phases."""
+        await self._connect_all()
+        started_unix_s = time.time()
+        window_ns = cpu_ns = 0
+        journal = Journal(Window(0, 0), open_loop=self.plan.open_loop)
+        if self.open:
+            journal, cpu_ns = await self._exchange_all()
+            window_ns = self.plan.duration_ns
+        await self._close_all()
+        return self._recording(journal, started_unix_s, window_ns, cpu_ns)
+
+    # -- connecting
+
+    async def _connect_all(self) -> None:
+        plan = self.plan
+        raise_file_limit(plan.connections)
+        self._report(Phase.CONNECTING, None)
+        try:
+            address = await resolve(self.target)
+        except ConnectError as error:
+            self._count_failure(error, plan.connections)
+            return
+        limiter = anyio.CapacityLimiter(plan.connect_concurrency)
+        pacer = ConstantRate(plan.connect_rate) if plan.connect_rate else None
+        start_ns = clock_ns()
+        reported_ns = start_ns
+        async with anyio.create_task_group() as connecting:
+            for place in range(plan.connections):
+                if pacer:
+                    await anyio.sleep(max(0, start_ns + pacer.due_ns(place) - clock_ns()) / SECOND_NS)
+                await limiter.acquire_on_behalf_of(place)
+                connecting.start_soon(self._connect_one, place, address, limiter)
+                if clock_ns() - reported_ns > _PROGRESS_EVERY_NS:
+                    reported_ns = clock_ns()
+                    self._report(Phase.CONNECTING, None)
+
+    async def _connect_one(self, place: int, address: Address, limiter: anyio.CapacityLimiter) -> None:
+        plan = self.plan
+        exchange = self._new_exchange(place)
+        try:
+            begin_ns = clock_ns()
+            sock = await connect_tcp(address, plan.connect_timeout_ns / SECOND_NS)
+            tcp_ns = clock_ns()
+            connection = await self.engine.upgrade(sock, Upgrade(plan, exchange, self._on_closed, self.tls, self.tasks))
+        except ConnectError as error:
+            self._count_failure(error)
+            return
+        finally:
+            limiter.release_on_behalf_of(place)
+        self.connect_tcp.record_one(tcp_ns - begin_ns)
+        self.connect_upgrade.record_one(connection.upgraded_ns - tcp_ns)
+        self.connect.record_one(connection.upgraded_ns - begin_ns)
+        self.hop_protocols[connection.hop_protocol] += 1
+        self.exchanges.append(exchange)
+        self.connections.append(connection)
+        self.open += 1
+
+    def _new_exchange(self, place: int) -> Exchange:
+        if not self.plan.open_loop:
+            return ClosedLoop(self.ring, place)
+        bytes_limit = _OUTSTANDING_BYTES // self.plan.payload_bytes
+        limit = min(_OUTSTANDING_MESSAGES, bytes_limit) // self.plan.connections
+        return OpenLoop(self.ring, place, max(limit, 1))
+
+    def _count_failure(self, error: ConnectError, times: int = 1) -> None:
+        self.errors[error.kind] += times
+        self.details.setdefault(error.kind, error.detail)
+        if error.status is not None:
+            self.rejections[error.status] += times
+
+    def _on_closed(self, code: int) -> None:
+        self.closes[code] += 1
+        self.open -= 1
+        if not self.closing:
+            kind = ErrorKind.CLOSED_BY_PEER if code != ABNORMAL_CLOSURE else ErrorKind.LOST
+            self.errors[kind] += 1
+            self.details.setdefault(kind, f"closed with {code} while in use")
+        if self.open <= 0:
+            self.all_closed.set()
+
+    # -- exchanging
+
+    async def _exchange_all(self) -> tuple[Journal, int]:
+        """Warm-up, measuring and draining. Returns the journal, and this process's CPU time in the window."""
+        plan = self.plan
+        start_ns = clock_ns()
+        window = Window(start_ns + plan.warmup_ns, start_ns + plan.warmup_ns + plan.duration_ns)
+        journal = Journal(window, open_loop=plan.open_loop)
+        for exchange in self.exchanges:
+            exchange.begin(journal)
+        # Connections opened in order are not used in order: neighbours would share the state of the handshakes.
+        order = list(self.exchanges)
+        random.Random(plan.seed).shuffle(order)
+        sender = self._start_open(order, start_ns, window) if plan.rate else None
+        if sender is None:
+            self.tasks.start_soon(self._start_closed, order)
+        self._report(Phase.WARMUP, journal)
+        await self._judge_until(window.start_ns, journal, Phase.WARMUP)
+        cpu_ns = time.process_time_ns()
+        self._report(Phase.MEASURING, journal)
+        await self._judge_until(window.end_ns, journal, Phase.MEASURING)
+        cpu_ns = time.process_time_ns() - cpu_ns
+        self._report(Phase.DRAINING, journal)
+        await self._drain(journal, sender)
+        return journal, cpu_ns
+
+    async def _start_closed(self, order: list[Exchange]) -> None:
+        stagger_s = min(self.plan.warmup_ns // 2, _MAX_STAGGER_NS) / SECOND_NS / len(order)
+        for exchange in order:
+            assert isinstance(exchange, ClosedLoop)
+            exchange.start()
+            await anyio.sleep(stagger_s)
+
+    def _start_open(self, order: list[Exchange], start_ns: int, window: Window) -> PacedSender:
+        assert self.plan.rate is not None
+        pacer = ConstantRate(self.plan.rate)
+        exchanges = [exchange for exchange in order if isinstance(exchange, OpenLoop)]
+        return PacedSender(pacer, exchanges, start_ns, pacer.due_before(window.end_ns - start_ns))
+
+    async def _judge_until(self, when_ns: int, journal: Journal, phase: Phase) -> None:
+        reported_ns = clock_ns()
+        while (left_ns := when_ns - clock_ns()) > 0 and self.open:
+            await anyio.sleep(min(left_ns / SECOND_NS, _JUDGE_EVERY_S))
+            journal.judge()
+            if clock_ns() - reported_ns > _PROGRESS_EVERY_NS:
+                reported_ns = clock_ns()
+                self._report(phase, journal)
+
+    async def _drain(self, journal: Journal, sender: PacedSender | None) -> None:
+        with anyio.move_on_after(self.plan.drain_timeout_ns / SECOND_NS):
+            while self.open and not (
+                (sender is None or sender.done.is_set())
+                and all(exchange.idle for exchange in self.exchanges if exchange.alive)
+            ):
+                await anyio.sleep(_JUDGE_EVERY_S / 4)
+                journal.judge()
+        if sender is not None:
+            sender.stop()
+        journal.judge()
+
+    # -- closing
+
+    async def _close_all(self) -> None:
+        self.closing = True
+        self._report(Phase.CLOSING, None)
+        if not self.open:
+            return
+        for connection in self.connections:
+            connection.close()
+        with anyio.move_on_after(_CLOSE_TIMEOUT_S):
+            await self.all_closed.wait()
+            return
+        for connection in self.connections:
+            connection.abort()
+        with anyio.move_on_after(_CLOSE_TIMEOUT_S):
+            await self.all_closed.wait()
+
+    def _report(self, phase: Phase, journal: Journal | None) -> None:
+        if self.on_progress is None:
+            return
+        watched = (journal.response_time or journal.service_time).percentiles_ns(_WATCHED) if journal else [None, None]
+        received = journal.received if journal else 0
+        self.on_progress(Progress(phase, len(self.connections), self.errors.total(), received, *watched))
+
+    def _recording(self, journal: Journal, started_unix_s: float, window_ns: int, cpu_ns: int) -> Recording:
+        unanswered = sum(exchange.unanswered() for exchange in self.exchanges)
+        wrong = sum(exchange.mismatched_in_window for exchange in self.exchanges)
+        return Recording(
+            plan=self.plan,
+            opened=len(self.connections),
+            connect=self.connect,
+            connect_tcp=self.connect_tcp,
+            connect_upgrade=self.connect_upgrade,
+            service_time=journal.service_time,
+            response_time=journal.response_time,
+            send_lag=journal.send_lag,
+            started_unix_s=started_unix_s,
+            window_ns=window_ns,
+            echoes_in_window=journal.echoes_in_window,
+            sent=journal.received + unanswered + wrong,
+            received=journal.received,
+            unanswered=unanswered,
+            unsent=sum(exchange.unsent for exchange in self.exchanges if isinstance(exchange, OpenLoop)),
+            mismatched=sum(exchange.mismatched for exchange in self.exchanges),
+            errors=dict(self.errors),
+            rejections=dict(self.rejections),
+            details=dict(self.details),
+            closes=dict(self.closes),
+            hop_protocols=dict(self.hop_protocols),
+            cpu_ns=cpu_ns,
+            peak_rss_kib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        )

@@ -1,0 +1,195 @@
+"""The two disciplines of a connection: when its next message leaves, and what its echo must be.
+
+An exchange knows no socket and no library: an engine gives it a ``send`` and hands it what was read. These few lines
+run once a message and are written for that: no allocation that can be avoided, every timestamp read once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING
+
+from wsbench_client.journal import Window
+from wsbench_client.timer import clock_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsbench_client.journal import Journal
+    from wsbench_client.payload import PayloadRing
+
+_NO_WINDOW = Window(0, 0)
+
+
+class Exchange(ABC):
+    """One connection's conversation; it may send once ``begin`` has been called.
+
+    ``send`` (set by the engine) takes a payload and does not wait. ``alive`` says whether it may be called (the engine
+    clears it). ``mismatched`` counts messages that were not what was awaited, ``mismatched_in_window`` those of them
+    that stand for the echo of a measured message.
+    """
+
+    __slots__ = (
+        "_at",
+        "_mask",
+        "_messages",
+        "_note_read",
+        "_note_sent",
+        "_window",
+        "alive",
+        "mismatched",
+        "mismatched_in_window",
+        "send",
+    )
+
+    def __init__(self, ring: PayloadRing, place: int) -> None:
+        self.send: Callable[[bytes], None] = _not_yet
+        self.alive = True
+        self.mismatched = 0
+        self.mismatched_in_window = 0
+        self._messages = ring.messages
+        self._mask = ring.mask
+        self._at = place & ring.mask
+        self._note_sent: Callable[[int], None] = _not_yet
+        self._note_read: Callable[[int], None] = _not_yet
+        self._window = _NO_WINDOW
+
+    def begin(self, journal: Journal) -> None:
+        """Traffic begins: what is exchanged from now on is noted in ``journal``."""
+        self._note_sent = journal.note_sent
+        self._note_read = journal.note_read
+        self._window = journal.window
+
+    @abstractmethod
+    def receive(self, now_ns: int, payload: bytes) -> bool:
+        """An echo was read at ``now_ns``. False, and nothing done, where it is not the one awaited."""
+
+    @abstractmethod
+    def receive_wrong(self, now_ns: int) -> None:
+        """What was read is not what was sent: counted as mismatched, in the place of the echo awaited."""
+
+    @abstractmethod
+    def unanswered(self) -> int:
+        """Messages of the window that have left and have not been answered."""
+
+    @property
+    @abstractmethod
+    def idle(self) -> bool:
+        """Whether no echo is awaited."""
+
+    def _count_mismatch(self, begun_ns: int) -> None:
+        self.mismatched += 1
+        if begun_ns in self._window:
+            self.mismatched_in_window += 1
+
+
+class ClosedLoop(Exchange):
+    """The next message leaves when the echo is read, until the window's end."""
+
+    __slots__ = ("_awaited", "_sent_ns", "_stop_ns")
+
+    def __init__(self, ring: PayloadRing, place: int) -> None:
+        super().__init__(ring, place)
+        self._stop_ns = 0
+        self._sent_ns = 0
+        self._awaited = False
+
+    def begin(self, journal: Journal) -> None:
+        super().begin(journal)
+        self._stop_ns = journal.window.end_ns
+
+    def start(self) -> None:
+        """Send the first message."""
+        if self.alive:
+            self._awaited = True
+            self._sent_ns = clock_ns()
+            self.send(self._messages[self._at])
+
+    def receive(self, now_ns: int, payload: bytes) -> bool:
+        at = self._at
+        if payload != self._messages[at] or not self._awaited:
+            return False
+        self._note_sent(self._sent_ns)
+        self._note_read(now_ns)
+        self._at = at = (at + 1) & self._mask
+        if now_ns < self._stop_ns:
+            # The read of one echo is the send of the next message: one look at the clock serves both.
+            self._sent_ns = now_ns
+            self.send(self._messages[at])
+        else:
+            self._awaited = False
+        return True
+
+    def receive_wrong(self, now_ns: int) -> None:
+        self._count_mismatch(self._sent_ns if self._awaited else now_ns)
+        self._awaited = False
+        self._at = (self._at + 1) & self._mask
+        if now_ns < self._stop_ns:
+            self.start()
+
+    def unanswered(self) -> int:
+        return int(self._awaited and self._sent_ns in self._window)
+
+    @property
+    def idle(self) -> bool:
+        return not self._awaited
+
+
+class OpenLoop(Exchange):
+    """Messages leave when they are due, whether or not those before were answered.
+
+    ``limit`` bounds the messages outstanding, so that a server that never answers cannot make the driver's memory grow
+    without end; what is due beyond it is counted in ``unsent``.
+    """
+
+    __slots__ = ("_limit", "_note_due", "_outstanding", "unsent")
+
+    def __init__(self, ring: PayloadRing, place: int, limit: int) -> None:
+        super().__init__(ring, place)
+        self.unsent = 0
+        self._limit = limit
+        self._note_due: Callable[[int], None] = _not_yet
+        self._outstanding: deque[tuple[int, int, bytes]] = deque()
+
+    def begin(self, journal: Journal) -> None:
+        super().begin(journal)
+        self._note_due = journal.note_due
+
+    def send_due(self, due_ns: int) -> None:
+        """Send the message that was due at ``due_ns``."""
+        if not self.alive or len(self._outstanding) >= self._limit:
+            self.give_up(due_ns)
+            return
+        self._at = at = (self._at + 1) & self._mask
+        payload = self._messages[at]
+        self._outstanding.append((due_ns, clock_ns(), payload))
+        self.send(payload)
+
+    def give_up(self, due_ns: int) -> None:
+        """The message due at ``due_ns`` will not be sent."""
+        if due_ns in self._window:
+            self.unsent += 1
+
+    def receive(self, now_ns: int, payload: bytes) -> bool:
+        if not self._outstanding or payload != self._outstanding[0][2]:
+            return False
+        due_ns, sent_ns, _ = self._outstanding.popleft()
+        self._note_due(due_ns)
+        self._note_sent(sent_ns)
+        self._note_read(now_ns)
+        return True
+
+    def receive_wrong(self, now_ns: int) -> None:
+        self._count_mismatch(self._outstanding.popleft()[0] if self._outstanding else now_ns)
+
+    def unanswered(self) -> int:
+        return sum(due_ns in self._window for due_ns, _, _ in self._outstanding)
+
+    @property
+    def idle(self) -> bool:
+        return not self._outstanding
+
+
+def _not_yet(_what: object) -> None:
+    raise RuntimeError("an exchange was used before its connection was open and traffic had begun")

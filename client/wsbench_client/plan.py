@@ -1,0 +1,111 @@
+"""The plan of one drive: what load to put on which URL. Frozen: made once, read by everyone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
+_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+
+
+class EngineName(StrEnum):
+    """The WebSocket library that carries the load."""
+
+    PICOWS = "picows"
+    WEBSOCKETS = "websockets"
+
+
+class PayloadKind(StrEnum):
+    """The WebSocket data frame (RFC 6455 section 5.6) that carries the payload."""
+
+    BINARY = "binary"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class DrivePlan:
+    """One drive of one URL.
+
+    Times are nanoseconds, rates are per second. ``rate`` None is the closed loop (a connection's next message waits for
+    its echo); a number is the open loop (that many messages are due each second over all connections, whatever the
+    echoes do). ``connect_rate`` None opens connections as fast as ``connect_concurrency`` allows.
+
+    ``connect_concurrency`` is small by default: handshakes that queue behind each other in one process would have their
+    waiting measured as connect latency.
+
+    Raises ValueError, naming the field and the value, for what cannot be driven.
+    """
+
+    url: str
+    connections: int = 64
+    duration_ns: int = 2_000_000_000
+    warmup_ns: int = 500_000_000
+    payload_bytes: int = 64
+    payload_kind: PayloadKind = PayloadKind.BINARY
+    rate: float | None = None
+    connect_rate: float | None = None
+    connect_concurrency: int = 4
+    connect_timeout_ns: int = 10_000_000_000
+    drain_timeout_ns: int = 5_000_000_000
+    engine: EngineName = EngineName.PICOWS
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        endpoint(self.url)
+        for name in ("connections", "duration_ns", "connect_concurrency", "connect_timeout_ns", "drain_timeout_ns"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.warmup_ns < 0:
+            raise ValueError(f"warmup_ns must not be negative, not {self.warmup_ns}")
+        if not 1 <= self.payload_bytes <= MAX_PAYLOAD_BYTES:
+            raise ValueError(f"payload_bytes must be from 1 to {MAX_PAYLOAD_BYTES}, not {self.payload_bytes}")
+        for name in ("rate", "connect_rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 1e9:
+                raise ValueError(f"{name} must be above 0 and at most 1e9 a second, not {value}")
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether messages are due at a set rate rather than upon the echo before."""
+        return self.rate is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the worker's pipe."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The inverse of ``to_json``."""
+        return cls(
+            **{**data, "engine": EngineName(data["engine"]), "payload_kind": PayloadKind(data["payload_kind"])},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a WebSocket URL (RFC 6455 section 3) leads."""
+
+    host: str
+    port: int
+    secure: bool
+
+
+def endpoint(url: str) -> Endpoint:
+    """Host, port and TLS of a ``ws://`` or ``wss://`` URL. Raises ValueError with the URL in it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"not a WebSocket URL: {url!r} ({error})") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"not a WebSocket URL: {url!r} (it must begin with ws:// or wss://)")
+    if not parts.hostname:
+        raise ValueError(f"not a WebSocket URL: {url!r} (it names no host)")
+    if parts.fragment or parts.username or parts.password:
+        raise ValueError(f"not a WebSocket URL: {url!r} (no fragment or user information, RFC 6455 section 3)")
+    if port == 0:
+        raise ValueError(f"not a WebSocket URL: {url!r} (port 0 cannot be connected to)")
+    return Endpoint(parts.hostname, port or _DEFAULT_PORTS[parts.scheme], parts.scheme == "wss")

@@ -1,0 +1,130 @@
+"""What a drive found: one frozen value, and its way through a pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+from wsbench_client.histogram import LatencyHistogram
+from wsbench_client.plan import DrivePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ErrorKind(StrEnum):
+    """What can go wrong with a connection, from its name being looked up to its close."""
+
+    NAME_LOOKUP = "name_lookup"
+    REFUSED = "tcp_refused"
+    UNREACHABLE = "tcp_unreachable"
+    LIMIT = "local_limit"
+    TLS = "tls"
+    CONNECT_TIMEOUT = "connect_timeout"
+    REJECTED = "rejected"
+    NOT_WEBSOCKET = "not_websocket"
+    LOST = "connection_lost"
+    CLOSED_BY_PEER = "closed_by_peer"
+    PROTOCOL = "protocol_error"
+
+
+class Phase(StrEnum):
+    """The phases of a drive, in order. Only what was sent or due while MEASURING is recorded."""
+
+    CONNECTING = "connecting"
+    WARMUP = "warmup"
+    MEASURING = "measuring"
+    DRAINING = "draining"
+    CLOSING = "closing"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a drive is. ``p50_ns`` and ``p99_ns`` are of the round trips recorded so far."""
+
+    phase: Phase
+    opened: int
+    failed: int
+    received: int
+    p50_ns: int | None
+    p99_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The finished drive.
+
+    Latencies are in nanoseconds. ``response_time`` and ``send_lag`` are None in the closed loop, where nothing is due.
+    ``sent`` messages left in the measured window (closed loop) or were due in it (open loop, then ``sent + unsent``);
+    each is ``received``, ``mismatched`` or ``unanswered``. ``echoes_in_window`` counts echoes read inside the window
+    whenever their message was sent: over ``window_ns`` it gives the achieved rate. ``mismatched`` counts warm-up's too.
+
+    ``errors`` counts failures by kind and ``rejections`` those by HTTP status; ``details`` has the first words of each
+    kind. ``closes`` counts close codes (RFC 6455 section 7.4), 1006 where no Close frame came. ``hop_protocols`` counts
+    what the handshakes' ``x-wsbench-hop-protocol`` said, under "" where it was absent. ``cpu_ns`` is this process's, in
+    the window.
+    """
+
+    plan: DrivePlan
+    opened: int
+    connect: LatencyHistogram
+    connect_tcp: LatencyHistogram
+    connect_upgrade: LatencyHistogram
+    service_time: LatencyHistogram
+    response_time: LatencyHistogram | None
+    send_lag: LatencyHistogram | None
+    started_unix_s: float
+    window_ns: int
+    echoes_in_window: int
+    sent: int
+    received: int
+    unanswered: int
+    unsent: int
+    mismatched: int
+    errors: Mapping[ErrorKind, int]
+    rejections: Mapping[int, int]
+    details: Mapping[ErrorKind, str]
+    closes: Mapping[int, int]
+    hop_protocols: Mapping[str, int]
+    cpu_ns: int
+    peak_rss_kib: int
+
+    @property
+    def achieved_rate(self) -> float | None:
+        """Echoes per second in the window; None where there was no window."""
+        return self.echoes_in_window * 1e9 / self.window_ns if self.window_ns else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, histograms in HdrHistogram's V2 encoding: nothing is lost on the way."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The inverse of ``to_json``."""
+        values = dict(data)
+        values["plan"] = DrivePlan.from_json(data["plan"])
+        for name in ("connect", "connect_tcp", "connect_upgrade", "service_time", "response_time", "send_lag"):
+            values[name] = _histogram(data[name])
+        for name in ("errors", "details"):
+            values[name] = {ErrorKind(key): value for key, value in data[name].items()}
+        for name in ("rejections", "closes"):
+            values[name] = {int(key): value for key, value in data[name].items()}
+        return cls(**values)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, DrivePlan):
+        return value.to_json()
+    if isinstance(value, LatencyHistogram):
+        return {"hdr": value.encode(), "total_ns": value.total_ns, "unrecorded": value.unrecorded}
+    return value
+
+
+def _histogram(data: dict[str, Any] | None) -> LatencyHistogram | None:
+    if data is None:
+        return None
+    histogram = LatencyHistogram.decode(data["hdr"])
+    histogram.total_ns = data["total_ns"]
+    histogram.unrecorded = data["unrecorded"]
+    return histogram

@@ -1,0 +1,59 @@
+"""A driver in a process of its own, so that nothing else of the bench runs on its event loop.
+
+Lines of JSON both ways. On standard input: a ``DrivePlan`` each line, driven one after the other. On standard output:
+``{"progress": ...}`` while it goes, then ``{"recording": ...}``, or ``{"error": "..."}``. The end of input ends it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import uvloop
+
+from wsbench_client.driver import drive
+from wsbench_client.plan import DrivePlan
+
+if TYPE_CHECKING:
+    from wsbench_client.recording import Progress
+
+
+def main() -> int:
+    """Serve plans until the input ends."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The message path makes no reference cycles; a collection in the middle of a trial would only be seen as latency.
+    gc.freeze()
+    gc.disable()
+    anyio.run(_serve, backend="asyncio", backend_options={"loop_factory": uvloop.new_event_loop})
+    return 0
+
+
+async def _serve() -> None:
+    while line := await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+        try:
+            recording = await drive(DrivePlan.from_json(json.loads(line)), _say_progress)
+        except (ValueError, TypeError, KeyError) as error:
+            _say({"error": f"{type(error).__name__}: {error}"})
+        else:
+            _say({"recording": recording.to_json()})
+        gc.collect()
+
+
+def _say_progress(progress: Progress) -> None:
+    _say({"progress": dataclasses.asdict(progress)})
+
+
+def _say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
