@@ -1,0 +1,46 @@
+# Everything runs in .venv, made on first use. PYTHON picks the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help install run test lint format types check bench-driver bench-memory clean
+
+help: ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("wsbench needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(READY)
+
+install: $(READY) ## make .venv with everything in it
+
+run: $(READY) ## compare direct, HTTP/1.1 and HTTP/2 on real Envoys (RUN_ARGS="--rounds 20" for more)
+	$(BIN)/python -m wsbench run $(RUN_ARGS)
+
+test: $(READY) ## all tests, on real Envoys
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## let ruff write the format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+check: lint types test ## all of the above that can fail
+
+bench-driver: $(READY) ## CPU per round trip of the driver against a bare C loop
+	$(BIN)/python bench/benchmarks/driver.py
+
+bench-memory: $(READY) ## peak memory of a 10 s and a 10 min run
+	$(BIN)/python bench/benchmarks/memory.py
+
+clean: ## remove .venv and caches; results stay
+	rm -rf $(VENV) .ruff_cache .mypy_cache .pytest_cache .hypothesis
