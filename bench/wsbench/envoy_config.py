@@ -1,0 +1,203 @@
+"""Envoy bootstrap configurations, shaped as Istio shapes a sidecar's.
+
+Pure: from frozen settings to plain data, the same every time. Names, circuit breakers, timeouts and the access log
+follow Istio (pilot/pkg/networking/core: ``listener_builder.go``, ``cluster_traffic_policy.go``; and
+pilot/pkg/model/telemetry_logging.go); what an arm changes is only the hop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsbench.arms import HopPolicy
+
+NAMESPACE = "wsbench"
+SERVICE_PORT = 8080
+CONTAINER_PORT = 80
+OUTBOUND_CLUSTER = f"outbound|{SERVICE_PORT}||websockets-server.{NAMESPACE}.svc.cluster.local"
+INBOUND_CLUSTER = f"inbound|{CONTAINER_PORT}||"
+OUTBOUND_STAT_PREFIX = f"outbound_0.0.0.0_{SERVICE_PORT}"
+INBOUND_STAT_PREFIX = f"inbound_0.0.0.0_{CONTAINER_PORT}"
+LISTENER = "websockets"
+HOP_PROTOCOL_HEADER = "x-wsbench-hop-protocol"
+
+_UNLIMITED = 4294967295
+_TYPES = "type.googleapis.com/envoy"
+
+# The fields of the article's log lines, and the two that Istio has added since (EnvoyJSONLogFormatIstio).
+_ACCESS_LOG_FIELDS = {
+    "authority": "%REQ(:AUTHORITY)%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "connection_termination_details": "%CONNECTION_TERMINATION_DETAILS%",
+    "downstream_local_address": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "duration": "%DURATION%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "requested_server_name": "%REQUESTED_SERVER_NAME%",
+    "response_code": "%RESPONSE_CODE%",
+    "response_code_details": "%RESPONSE_CODE_DETAILS%",
+    "response_flags": "%RESPONSE_FLAGS%",
+    "route_name": "%ROUTE_NAME%",
+    "start_time": "%START_TIME%",
+    "upstream_cluster": "%UPSTREAM_CLUSTER_RAW%",
+    "upstream_host": "%UPSTREAM_HOST%",
+    "upstream_local_address": "%UPSTREAM_LOCAL_ADDRESS%",
+    "upstream_service_time": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    "upstream_transport_failure_reason": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    "user_agent": "%REQ(USER-AGENT)%",
+    "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarSettings:
+    """Where a sidecar writes its access log, and the loopback port that it sends on to."""
+
+    access_log: str
+    upstream_port: int
+
+
+def client_sidecar(settings: SidecarSettings, hop: HopPolicy) -> dict[str, Any]:
+    """The sidecar beside the driver: outbound listener, and the cluster that ``h2UpgradePolicy`` acts on."""
+    return _bootstrap(
+        node="client-sidecar",
+        listener=_listener(
+            direction="OUTBOUND",
+            stat_prefix=OUTBOUND_STAT_PREFIX,
+            cluster=OUTBOUND_CLUSTER,
+            access_log=settings.access_log,
+            request_headers={},
+            http2_options=None,
+        ),
+        cluster=_cluster(OUTBOUND_CLUSTER, settings.upstream_port, http2=hop.h2_upgrade),
+    )
+
+
+def server_sidecar(settings: SidecarSettings, hop: HopPolicy) -> dict[str, Any]:
+    """The sidecar beside the echo server: inbound listener, which accepts CONNECT only with ``allow_connect``.
+
+    It tells the server which protocol the hop spoke, in a header that replaces whatever the client may have sent.
+    """
+    return _bootstrap(
+        node="server-sidecar",
+        listener=_listener(
+            direction="INBOUND",
+            stat_prefix=INBOUND_STAT_PREFIX,
+            cluster=INBOUND_CLUSTER,
+            access_log=settings.access_log,
+            request_headers={HOP_PROTOCOL_HEADER: "%PROTOCOL%"},
+            http2_options={"allow_connect": True} if hop.allow_connect else {},
+        ),
+        cluster=_cluster(INBOUND_CLUSTER, settings.upstream_port, http2=False),
+    )
+
+
+def _bootstrap(node: str, listener: dict[str, Any], cluster: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "node": {"id": node, "cluster": NAMESPACE},
+        # Port 0: the kernel picks, Envoy tells. No port is looked for first and lost to somebody else meanwhile.
+        "admin": {"address": _loopback(0)},
+        "static_resources": {"listeners": [listener], "clusters": [cluster]},
+    }
+
+
+def _listener(
+    *,
+    direction: str,
+    stat_prefix: str,
+    cluster: str,
+    access_log: str,
+    request_headers: dict[str, str],
+    http2_options: dict[str, Any] | None,
+) -> dict[str, Any]:
+    manager: dict[str, Any] = {
+        "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": stat_prefix,
+        "codec_type": "AUTO",
+        # Istio sets both: a WebSocket that says nothing for a while is not to be cut.
+        "stream_idle_timeout": "0s",
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "access_log": [_access_log(access_log)],
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{_TYPES}.extensions.filters.http.router.v3.Router"},
+            }
+        ],
+        "route_config": {
+            "name": stat_prefix,
+            "virtual_hosts": [_virtual_host(cluster, request_headers)],
+            "validate_clusters": True,
+        },
+    }
+    if http2_options is not None:
+        manager["http2_protocol_options"] = http2_options
+    return {
+        "name": LISTENER,
+        "traffic_direction": direction,
+        "address": _loopback(0),
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+    }
+
+
+def _virtual_host(cluster: str, request_headers: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": cluster,
+        "domains": ["*"],
+        "request_headers_to_add": [
+            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for key, value in request_headers.items()
+        ],
+        "routes": [{"name": "default", "match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}],
+    }
+
+
+def _access_log(path: str) -> dict[str, Any]:
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": f"{_TYPES}.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": path,
+            "log_format": {"json_format": _ACCESS_LOG_FIELDS},
+        },
+    }
+
+
+def _cluster(name: str, port: int, *, http2: bool) -> dict[str, Any]:
+    explicit = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
+    endpoint = {"endpoint": {"address": _loopback(port)}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "10s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        # Istio's defaults: without them the 1,025th WebSocket would be refused.
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "max_connections": _UNLIMITED,
+                    "max_pending_requests": _UNLIMITED,
+                    "max_requests": _UNLIMITED,
+                    "max_retries": _UNLIMITED,
+                }
+            ]
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{_TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": explicit,
+            }
+        },
+    }
+
+
+def _loopback(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

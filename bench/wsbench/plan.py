@@ -1,0 +1,136 @@
+"""The plan of a run: what is compared, under what load, how often. Frozen: made once from the command line's words."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wsbench.arms import ARMS, Arm, sabotaged
+from wsbench.errors import UsageError
+from wsbench_client import DrivePlan, EngineName, PayloadKind
+from wsbench_client.plan import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+DEFAULT_ARMS = ("direct", "http1", "http2", "http2-blocked")
+# A name is also a file's name and a tag in a histogram log.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL of the user's own; it claims nothing of any hop."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """One run. Times are nanoseconds, rates per second; None for a rate is "as fast as it goes" (see ``DrivePlan``).
+
+    Raises UsageError, with the value in it, for what cannot be run.
+    """
+
+    arms: tuple[Arm, ...]
+    targets: tuple[Target, ...]
+    connections: int
+    duration_ns: int
+    warmup_ns: int
+    rounds: int
+    payload_bytes: int
+    payload_kind: PayloadKind
+    rate: float | None
+    connect_rate: float | None
+    engine: EngineName
+    server_engine: EngineName
+    envoy_path: Path | None
+    envoy_concurrency: int
+    seed: int
+    sabotage: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise UsageError("nothing to measure: give --arms, --target, or both")
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise UsageError(f"{name!r} is named twice: arms and targets need names of their own")
+        if self.rounds < 1:
+            raise UsageError(f"--rounds must be at least 1, not {self.rounds}")
+        if self.envoy_concurrency < 1:
+            raise UsageError(f"--envoy-concurrency must be at least 1, not {self.envoy_concurrency}")
+        try:
+            self.drive_plan("ws://localhost/", 1)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything measured in a round: the arms, then the targets."""
+        return tuple(arm.name for arm in self.arms) + tuple(target.name for target in self.targets)
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether messages are due at a set rate."""
+        return self.rate is not None
+
+    def order(self, round_number: int) -> tuple[str, ...]:
+        """The shuffled order of round ``round_number`` (from 1): the same for the same seed."""
+        names = list(self.names)
+        random.Random(f"{self.seed}/{round_number}").shuffle(names)
+        return tuple(names)
+
+    def drive_plan(self, url: str, round_number: int) -> DrivePlan:
+        """The load of one trial."""
+        return DrivePlan(
+            url=url,
+            connections=self.connections,
+            duration_ns=self.duration_ns,
+            warmup_ns=self.warmup_ns,
+            payload_bytes=self.payload_bytes,
+            payload_kind=self.payload_kind,
+            rate=self.rate,
+            connect_rate=self.connect_rate,
+            engine=self.engine,
+            seed=self.seed + round_number,
+        )
+
+
+def arms_named(names: Iterable[str], sabotage: Iterable[str] = ()) -> tuple[Arm, ...]:
+    """The arms of these names, in this order, those in ``sabotage`` sabotaged. Raises UsageError."""
+    arms: list[Arm] = []
+    contrary = set(sabotage)
+    for name in names:
+        if name not in ARMS:
+            raise UsageError(f"unknown arm {name!r}: choose from {', '.join(ARMS)}")
+        arm = ARMS[name]
+        if name in contrary:
+            contrary.discard(name)
+            try:
+                arm = sabotaged(arm)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+        arms.append(arm)
+    if contrary:
+        raise UsageError(f"cannot sabotage {sorted(contrary)[0]!r}: it is not one of the arms of this run")
+    return tuple(arms)
+
+
+def parse_target(text: str) -> Target:
+    """``NAME=URL``, or a URL alone, which is then named ``target``. Raises UsageError."""
+    name, separator, url = text.partition("=")
+    if not separator or "://" in name:
+        name, url = "target", text
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"bad target name {name!r} in {text!r}: letters, digits, '.', '_' and '-', 64 at most")
+    if name in ARMS:
+        raise UsageError(f"target {name!r} has the name of an arm: give it another")
+    try:
+        endpoint(url)
+    except ValueError as error:
+        raise UsageError(f"target {name!r}: {error}") from None
+    return Target(name, url)

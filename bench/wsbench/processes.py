@@ -1,0 +1,101 @@
+"""Starting and ending children, so that none is left behind on any way out."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+import anyio
+
+from wsbench.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PR_SET_PDEATHSIG = 1
+_DEFAULT_LINE_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child process, in a session of its own: Ctrl-C in the terminal reaches the bench alone, which then ends it."""
+
+    process: asyncio.subprocess.Process
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended (negative: by that signal); None while it runs."""
+        return self.process.returncode
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+        return await self.process.wait()
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL to one that has not ended in time. Does its work even when the caller is cancelled."""
+        with anyio.CancelScope(shield=True):
+            if self.process.returncode is None:
+                with suppress(ProcessLookupError):
+                    self.process.terminate()
+                with anyio.move_on_after(grace_s):
+                    await self.process.wait()
+            if self.process.returncode is None:
+                with suppress(ProcessLookupError):
+                    self.process.kill()
+                await self.process.wait()
+            if self.process.stdin is not None:
+                self.process.stdin.close()
+
+
+async def spawn(
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes] = asyncio.subprocess.DEVNULL,
+    stdout: int | IO[bytes] = asyncio.subprocess.DEVNULL,
+    stderr: int | IO[bytes] = asyncio.subprocess.DEVNULL,
+    limit: int = _DEFAULT_LINE_LIMIT,
+) -> Child:
+    """Start ``argv``. ``limit`` is the longest line that can be read from a piped output, bytes.
+
+    The kernel kills the child when this process dies, however it dies (PR_SET_PDEATHSIG, prctl(2), Linux only). Raises
+    LabError where it cannot be started.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            limit=limit,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),
+        )
+    except OSError as error:
+        raise LabError(f"cannot start {argv[0]}: {error.strerror}") from None
+    return Child(process)
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What the child does between fork and exec; everything is looked up before the fork."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
