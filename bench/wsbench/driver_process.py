@@ -12,17 +12,19 @@ from contextlib import asynccontextmanager
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
-from wsbench.errors import LabError
-from wsbench.processes import spawn
 from wsbench_client import Phase, Recording
 from wsbench_client import Progress as DriveProgress
+
+from wsbench.errors import LabError
+from wsbench.processes import spawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from wsbench.processes import Child
     from wsbench_client import DrivePlan
+
+    from wsbench.processes import Child
 
 # A recording's line holds six encoded histograms: far more than asyncio's 64 KiB for a line.
 _LINE_LIMIT = 64 * 2**20

@@ -152,7 +152,7 @@ async def _ready(name: str, child: Child, address_path: Path, log: Path) -> tupl
         if child.returncode is not None:
             raise _ended(name, child.returncode, log)
         try:
-            admin_port = int(address_path.read_text().rpartition(":")[2])
+            admin_port = int((await anyio.Path(address_path).read_text()).rpartition(":")[2])
             server = await _admin(admin_port, "/server_info")
             if server["state"] == "LIVE":
                 listeners = await _admin(admin_port, "/listeners?format=json")

@@ -172,7 +172,7 @@ def _access_log(path: str) -> dict[str, Any]:
 
 
 def _cluster(name: str, port: int, *, http2: bool) -> dict[str, Any]:
-    explicit = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
+    explicit: dict[str, Any] = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
     endpoint = {"endpoint": {"address": _loopback(port)}}
     return {
         "name": name,

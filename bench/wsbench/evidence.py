@@ -22,7 +22,7 @@ _POLL_S = 0.02
 
 
 class Observer:
-    """Watches one arm's sidecars over one trial: ``begin``, the trial, ``finish``. Raises LabError where one is dead."""
+    """Watches an arm's sidecars over one trial: ``begin``, the trial, ``finish``. Raises LabError where one is dead."""
 
     def __init__(self, client: Sidecar, server: Sidecar) -> None:
         self._client = client
@@ -45,13 +45,14 @@ class Observer:
             server.get(f"http.{INBOUND_STAT_PREFIX}.downstream_cx_active", 0),
         )
 
-    async def finish(self, expected: int) -> Evidence:
-        """What the trial left. Waits until both logs have ``expected`` new lines, five seconds at most.
+    async def finish(self, opened: int, refused: int) -> Evidence:
+        """What the trial left. Waits until both logs have their new lines, five seconds at most.
 
-        Envoy writes a WebSocket's line when it closes and flushes it a moment later.
+        Envoy writes a WebSocket's line when it closes and flushes it a moment later. Of ``refused`` upgrades the client
+        sidecar logs every one; the server sidecar may log a single one, as one refused HTTP/2 stream ends a connection.
         """
         with anyio.move_on_after(_LINES_WITHIN_S):
-            while self._client_log.read() < expected or self._server_log.read() < expected:
+            while self._client_log.read() < opened + refused or self._server_log.read() < opened + bool(refused):
                 self._client.check_alive()
                 self._server.check_alive()
                 await anyio.sleep(_POLL_S)

@@ -1,7 +1,7 @@
 """HdrHistogram interval logs, format version 1.3: one line a round, tagged with the arm.
 
-hdrh's own writer is of version 1.2, knows no tags and rounds the interval's maximum to whole milliseconds; the format is
-a few lines of text around hdrh's encoding. Source: HdrHistogram/HdrHistogram, ``HistogramLogWriter.java``.
+hdrh's own writer is of version 1.2, knows no tags and rounds the interval's maximum to whole milliseconds; the format
+is a few lines of text around hdrh's encoding. Source: HdrHistogram/HdrHistogram, ``HistogramLogWriter.java``.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ def render(tag: str, intervals: Iterable[Interval]) -> str:
     """The whole log. Values in the histograms are nanoseconds; the maximum column is milliseconds, as by convention."""
     intervals = list(intervals)
     base_s = intervals[0].start_unix_s if intervals else 0.0
+    began = datetime.fromtimestamp(base_s, UTC)
     lines = [
         "#[wsbench: latencies in nanoseconds, one interval a round]",
         "#[Histogram log format version 1.3]",
         f"#[BaseTime: {base_s:.3f} (seconds since epoch)]",
-        f"#[StartTime: {base_s:.3f} (seconds since epoch), {datetime.fromtimestamp(base_s, UTC):%a %b %d %H:%M:%S UTC %Y}]",
+        f"#[StartTime: {base_s:.3f} (seconds since epoch), {began:%a %b %d %H:%M:%S UTC %Y}]",
         _LEGEND,
     ]
     for interval in intervals:

@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsbench.arms import ARMS, Arm, sabotaged
-from wsbench.errors import UsageError
 from wsbench_client import DrivePlan, EngineName, PayloadKind
 from wsbench_client.plan import endpoint
+
+from wsbench.arms import ARMS, Arm, sabotaged
+from wsbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,8 +85,13 @@ class RunPlan:
         random.Random(f"{self.seed}/{round_number}").shuffle(names)
         return tuple(names)
 
-    def drive_plan(self, url: str, round_number: int) -> DrivePlan:
-        """The load of one trial."""
+    def drive_plan(self, url: str, round_number: int, *, refusal_claimed: bool = False) -> DrivePlan:
+        """The load of one trial.
+
+        Where a refusal is claimed all connections are tried at once: Envoy takes a second over each refusal (its
+        delayed close), and no latency is reported that trying them together could spoil.
+        """
+        concurrency = {"connect_concurrency": self.connections} if refusal_claimed else {}
         return DrivePlan(
             url=url,
             connections=self.connections,
@@ -97,6 +103,7 @@ class RunPlan:
             connect_rate=self.connect_rate,
             engine=self.engine,
             seed=self.seed + round_number,
+            **concurrency,
         )
 
 

@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 if TYPE_CHECKING:
     from rich.console import Console
-
     from wsbench_client import Progress as DriveProgress
 
 

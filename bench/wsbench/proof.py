@@ -16,12 +16,12 @@ from wsbench.arms import Claim, HopProtocol
 from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER, OUTBOUND_STAT_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wsbench.access_log import AccessRecord
 
 _SWITCHING_PROTOCOLS = 101
-# Envoy answers an upgraded HTTP/2 stream with 200 (RFC 8441) but logs the 101 that its client is given.
+# Downstream protocol error: the sidecar took the stream for malformed (Envoy docs, access log response flags).
 _DPE = "DPE"
 _SAYS_MIXED = "mixed"
 
@@ -98,7 +98,9 @@ class LogSummary:
         """As in ``64 x HTTP/2 101``."""
         kinds: Counter[str] = Counter()
         for (protocol, code, flags), count in self.lines.items():
-            kinds[f"{protocol or 'no protocol'} {code} {flags if code != _SWITCHING_PROTOCOLS else ''}".strip()] += count
+            kinds[f"{protocol or 'no protocol'} {code} {flags if code != _SWITCHING_PROTOCOLS else ''}".strip()] += (
+                count
+            )
         return ", ".join(f"{count} x {kind}" for kind, count in sorted(kinds.items())) or "no line"
 
 
@@ -158,9 +160,7 @@ def merge(proofs: Sequence[Proof]) -> Proof:
     if not proofs:
         return Proof(Verdict.UNPROVED, "no trial was made", ())
     verdicts = [proof.verdict for proof in proofs]
-    worst = next(
-        verdict for verdict in (Verdict.DISPROVED, Verdict.UNPROVED, Verdict.PROVED) if verdict in verdicts
-    )
+    worst = next(verdict for verdict in (Verdict.DISPROVED, Verdict.UNPROVED, Verdict.PROVED) if verdict in verdicts)
     decisive = next(proof for proof in proofs if proof.verdict is worst)
     testimonies = tuple(
         _merged([testimony for proof in proofs for testimony in proof.testimonies if testimony.witness is witness])
@@ -182,15 +182,17 @@ def refusal_of(refused: Mapping[int, int], evidence: Evidence | None) -> Refusal
     if client is not None:
         reasons.append(f"client sidecar: {client.response_code_details} (flags {client.response_flags})")
     if server is not None:
-        reasons.append(f"server sidecar: {server.protocol}, {server.response_code_details} (flags {server.response_flags})")
+        reasons.append(
+            f"server sidecar: {server.protocol}, {server.response_code_details} (flags {server.response_flags})"
+        )
     blocked = server is not None and server.protocol == HopProtocol.HTTP2 and _DPE in (server.response_flags or "")
     return Refusal(
         status,
         count,
         "; ".join(reasons) or "the target did not say",
         "The server's sidecar does not accept extended CONNECT (RFC 8441). Either apply an EnvoyFilter that sets "
-        "http2_protocol_options.allow_connect: true on the connection manager of the workload's SIDECAR_INBOUND, or set "
-        "h2UpgradePolicy: DO_NOT_UPGRADE in the DestinationRule of its host."
+        "http2_protocol_options.allow_connect: true on the connection manager of the workload's SIDECAR_INBOUND, or "
+        "set h2UpgradePolicy: DO_NOT_UPGRADE in the DestinationRule of its host."
         if blocked
         else "See the sidecars' access logs in the output folder, or the logs of the target.",
     )
@@ -307,7 +309,9 @@ def _verdict(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Pro
     silent = [testimony for testimony in testimonies if testimony.verdict is Stance.SILENT]
     claimed = _claim_words(claim)
     if contradicting:
-        words = "; ".join(f"{testimony.witness} says {testimony.says or testimony.detail}" for testimony in contradicting)
+        words = "; ".join(
+            f"{testimony.witness} says {testimony.says or testimony.detail}" for testimony in contradicting
+        )
         return Proof(Verdict.DISPROVED, f"claimed {claimed}, but {words}", tuple(testimonies))
     if silent:
         words = "; ".join(f"{testimony.witness}: {testimony.detail}" for testimony in silent)
@@ -335,7 +339,9 @@ def _merged(testimonies: Sequence[Testimony]) -> Testimony:
         worst,
         _one({says: count for says, count in said.items() if says}),
         sum(testimony.websockets for testimony in testimonies),
-        decisive.detail if len(testimonies) == 1 else f"in each of {len(testimonies)} trials as in this: {decisive.detail}"
+        decisive.detail
+        if len(testimonies) == 1
+        else f"in each of {len(testimonies)} trials as in this: {decisive.detail}"
         if worst is Stance.SUPPORTS
         else decisive.detail,
         decisive.sample,
@@ -355,5 +361,5 @@ def _handshake_words(hop_protocols: Mapping[str, int]) -> str:
     return ", ".join(words) or "no handshake"
 
 
-def _reader(counters: Mapping[str, int], prefix: str):  # noqa: ANN202
+def _reader(counters: Mapping[str, int], prefix: str) -> Callable[[str], int]:
     return lambda name: counters.get(prefix + name, 0)

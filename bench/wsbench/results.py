@@ -6,26 +6,26 @@ import statistics as pooling
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from wsbench import document, proof
-from wsbench.statistics import CONFIDENCE, MIN_ROUNDS, ratio_of_pairs, verdict_of
 from wsbench_client.histogram import LatencyHistogram
 
+from wsbench import document, proof
+from wsbench.cautions import cautions
+from wsbench.comparing import compare
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from wsbench_client import Recording
 
     from wsbench.plan import RunPlan
     from wsbench.trial import ProcessUse, Trial
-    from wsbench_client import Recording
 
 PERCENTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p999_us": 99.9, "p9999_us": 99.99, "max_us": 100.0}
 # Points of the percentile curves: ten steps for each further nine.
 _CURVE_NINES = 5
 _CURVE_STEPS = 10
-_CLIENT_BOUND_CPU = 0.9
-_CLIENT_BOUND_LAG = 0.1
-_BASELINES = ("http1", "direct")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def to_document(run: Run) -> document.Result:
         plan=_plan(run.plan),
         arms=arms,
         comparisons=comparisons,
-        warnings=[*run.warnings, *_warnings(run.plan, arms)],
+        warnings=[*run.warnings, *cautions(run.plan, arms)],
     )
 
 
@@ -83,8 +83,14 @@ def latency(histogram: LatencyHistogram) -> document.Latency:
     """A histogram's figures, microseconds."""
     values = histogram.percentiles_ns(PERCENTILES.values())
     mean_ns = histogram.mean_ns
-    figures = {name: _us(value) for name, value in zip(PERCENTILES, values, strict=True)}
-    return document.Latency(count=histogram.count, mean_us=None if mean_ns is None else _us(round(mean_ns)), **figures)  # type: ignore[typeddict-item]
+    return cast(
+        "document.Latency",
+        {
+            "count": histogram.count,
+            "mean_us": None if mean_ns is None else _us(round(mean_ns)),
+            **{name: _us(value) for name, value in zip(PERCENTILES, values, strict=True)},
+        },
+    )
 
 
 def pooled(histograms: Iterable[LatencyHistogram]) -> LatencyHistogram:
@@ -221,7 +227,7 @@ def _pooled_optional(histograms: Sequence[LatencyHistogram | None]) -> LatencyHi
     return pooled(found) if found else None
 
 
-def _summed(counts: Iterable[Mapping[str, int]] | Iterable[Mapping[int, int]]) -> dict[str, int]:
+def _summed(counts: Iterable[Mapping[Any, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for count in counts:
         total.update({str(key): value for key, value in count.items()})
@@ -245,9 +251,7 @@ def _sidecars(trials: Sequence[Trial], echoes: int, opened: int) -> document.Sid
     if not client or not server or not opened:
         return None
     connections = opened / len(trials)
-    return document.Sidecars(
-        client=_sidecar(client, echoes, connections), server=_sidecar(server, echoes, connections)
-    )
+    return document.Sidecars(client=_sidecar(client, echoes, connections), server=_sidecar(server, echoes, connections))
 
 
 def _sidecar(uses: Sequence[ProcessUse], echoes: int, connections: float) -> document.SidecarCost:
@@ -307,131 +311,3 @@ def curve(histogram: LatencyHistogram) -> list[tuple[float, float]]:
         for percentile, value in zip(percentiles, values, strict=True)
         if value is not None
     ]
-
-
-# -- comparing
-
-
-def compare(arms: Mapping[str, document.ArmResult], *, open_loop: bool) -> list[document.Comparison]:
-    """Every measured arm against its baselines, paired by round.
-
-    Sidecar arms are compared with ``http1`` and ``direct``, targets with every arm and with the targets before them. An
-    arm that was disproved, refused or given up is compared with nothing: it has no figures of its claim.
-    """
-    pairs = _pairs(arms)
-    metrics = _metrics(open_loop=open_loop)
-    shown = len(pairs) * len(metrics)
-    return [
-        _comparison(arms, baseline, candidate, metric, shown) for baseline, candidate in pairs for metric in metrics
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Metric:
-    name: str
-    lower_is_better: bool
-    of: Callable[[document.Round], float | None]
-
-
-def _metrics(*, open_loop: bool) -> list[_Metric]:
-    def response(figures: document.Round, key: str) -> float | None:
-        return None if figures["response_time"] is None else figures["response_time"][key]  # type: ignore[literal-required,no-any-return]
-
-    connect = _Metric("connect.p50_us", lower_is_better=True, of=lambda figures: figures["connect"]["p50_us"])
-    if open_loop:
-        return [
-            _Metric("response_time.p50_us", lower_is_better=True, of=lambda figures: response(figures, "p50_us")),
-            _Metric("response_time.p99_us", lower_is_better=True, of=lambda figures: response(figures, "p99_us")),
-            connect,
-        ]
-    return [
-        _Metric("achieved_rate", lower_is_better=False, of=lambda figures: figures["achieved_rate"]),
-        _Metric("service_time.p50_us", lower_is_better=True, of=lambda figures: figures["service_time"]["p50_us"]),
-        _Metric("service_time.p99_us", lower_is_better=True, of=lambda figures: figures["service_time"]["p99_us"]),
-        connect,
-    ]
-
-
-def _pairs(arms: Mapping[str, document.ArmResult]) -> list[tuple[str, str]]:
-    measured = [
-        name
-        for name, arm in arms.items()
-        if arm["outcome"] == "measured" and arm["proof"]["verdict"] != proof.Verdict.DISPROVED
-    ]
-    pairs = []
-    for place, candidate in enumerate(measured):
-        if arms[candidate]["kind"] == "target":
-            baselines = [name for name in measured if arms[name]["kind"] != "target" or measured.index(name) < place]
-        elif arms[candidate]["kind"] == "sidecar":
-            baselines = [name for name in _BASELINES if name in measured and name != candidate]
-        else:
-            baselines = []
-        pairs.extend((baseline, candidate) for baseline in baselines)
-    return pairs
-
-
-def _comparison(
-    arms: Mapping[str, document.ArmResult], baseline: str, candidate: str, metric: _Metric, shown: int
-) -> document.Comparison:
-    baseline_rounds = {figures["round"]: metric.of(figures) for figures in arms[baseline]["rounds"]}
-    candidate_rounds = {figures["round"]: metric.of(figures) for figures in arms[candidate]["rounds"]}
-    common = sorted(baseline_rounds.keys() & candidate_rounds.keys())
-    estimate = ratio_of_pairs(
-        [baseline_rounds[number] for number in common],
-        [candidate_rounds[number] for number in common],
-        comparisons=shown,
-    )
-    return document.Comparison(
-        metric=metric.name,
-        baseline=baseline,
-        candidate=candidate,
-        lower_is_better=metric.lower_is_better,
-        rounds=estimate.rounds,
-        ratio=estimate.ratio,
-        ci_low=estimate.low,
-        ci_high=estimate.high,
-        confidence=CONFIDENCE,
-        verdict=verdict_of(estimate, lower_is_better=metric.lower_is_better),
-    )
-
-
-# -- warnings
-
-
-def _warnings(plan: RunPlan, arms: Mapping[str, document.ArmResult]) -> list[str]:
-    found = []
-    measured = {name: arm for name, arm in arms.items() if arm["outcome"] == "measured" and arm["rounds"]}
-    rounds = max((len(arm["rounds"]) for arm in measured.values()), default=0)
-    if measured and rounds < MIN_ROUNDS:
-        found.append(f"{rounds} complete rounds: comparisons need {MIN_ROUNDS}, ask for more with --rounds")
-    for name, arm in measured.items():
-        found.extend(_client_bound(name, arm))
-        lost = arm["unanswered"] + arm["unsent"] + arm["mismatched"]
-        if lost:
-            found.append(
-                f"{name}: {arm['unanswered']} unanswered, {arm['unsent']} unsent, {arm['mismatched']} wrong echoes"
-            )
-        if arm["errors"]:
-            found.append(f"{name}: " + ", ".join(f"{count} x {kind}" for kind, count in arm["errors"].items()))
-        if arm["unrecorded"]:
-            found.append(f"{name}: {arm['unrecorded']} values did not fit the histogram")
-    if plan.sabotage:
-        found.append(f"sabotaged on purpose (--sabotage): {', '.join(plan.sabotage)}")
-    return found
-
-
-def _client_bound(name: str, arm: document.ArmResult) -> list[str]:
-    """Where the driver, not the way of the message, may be what was measured."""
-    found = []
-    cpu_us, rate = arm["driver"]["cpu_us_per_message"], arm["achieved_rate"]
-    share = (cpu_us or 0) * (rate or 0) / 1e6
-    if share > _CLIENT_BOUND_CPU:
-        found.append(f"{name}: client-bound, the driver used {share:.0%} of one core")
-    lag, response = arm["send_lag"], arm["response_time"]
-    if lag is not None and response is not None:
-        lag_us, response_us = lag["p99_us"], response["p99_us"]
-        if lag_us is not None and response_us is not None and lag_us > _CLIENT_BOUND_LAG * response_us:
-            found.append(
-                f"{name}: client-bound, send lag p99 {lag_us:.0f} us is {lag_us / response_us:.0%} of response time p99"
-            )
-    return found

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
+from wsbench_client import DrivePlan, Phase
 
 from wsbench import __version__, document, environment
 from wsbench.cost import ProcessCosts
@@ -22,11 +23,13 @@ from wsbench.progress import Step
 from wsbench.proof import judge, refusal_of
 from wsbench.results import Run, Subject
 from wsbench.trial import ProcessUse, Trial
-from wsbench_client import DrivePlan, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from wsbench_client import Progress as DriveProgress
+    from wsbench_client import Recording
 
     from wsbench.arms import Claim
     from wsbench.cost import Sample
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from wsbench.plan import RunPlan, Target
     from wsbench.progress import Watcher
     from wsbench.proof import Evidence
-    from wsbench_client import Progress as DriveProgress
-    from wsbench_client import Recording
 
 _PROBE_NS = 50_000_000
 """How long a target is tried before the run."""
@@ -244,10 +245,13 @@ class _Trials:
                     # Every connection is open, nothing is being measured yet.
                     tasks.start_soon(count_hop_connections)
 
-            plan = self._plan.drive_plan(measured.url, number)
+            plan = self._plan.drive_plan(
+                measured.url, number, refusal_claimed=bool(measured.claim and measured.claim.refused_status)
+            )
             recording = await self._driver.drive(plan, on_progress)
 
-        evidence = await observer.finish(_expected(recording)) if observer else None
+        refused = sum(recording.rejections.values())
+        evidence = await observer.finish(recording.opened, refused) if observer else None
         return self._trial(measured, number, position, recording, evidence, moments, hop)
 
     def _trial(
@@ -321,15 +325,12 @@ def _pids(lab: Lab | None) -> tuple[int, ...]:
     return (*lab.server_pids, *(sidecar.pid for sidecar in sidecars))
 
 
-def _expected(recording: Recording) -> int:
-    """How many lines the access log should get: one for each upgrade asked for, granted or not."""
-    return recording.opened + sum(recording.rejections.values())
-
-
 def _failure(claim: Claim | None, recording: Recording) -> str | None:
     """Why a trial did not give what its arm claims; None where it did."""
     if claim is not None and claim.refused_status is not None:
-        return None if recording.rejections else f"nothing was refused: {_words(recording) or 'every upgrade succeeded'}"
+        return (
+            None if recording.rejections else f"nothing was refused: {_words(recording) or 'every upgrade succeeded'}"
+        )
     if not recording.opened:
         return f"no connection could be opened: {_words(recording)}"
     if not recording.received:

@@ -1,10 +1,10 @@
 """Comparing two arms: paired by round, on the logarithm of the ratio.
 
-A round measures every arm within seconds of the others, so what the machine did meanwhile (drift, neighbours, frequency)
-is much the same for both of a pair and cancels in their ratio. The interval is Student's t on the logarithms of the
-rounds' ratios: a ratio's errors are multiplicative, and under no difference a pair's log-ratio is symmetric about zero,
-which is when t errs on the safe side. All comparisons of a run are shown together, so each interval is widened
-(Bonferroni) until all of them hold at once with the stated confidence.
+A round measures every arm within seconds of the others, so what the machine did meanwhile (drift, neighbours,
+frequency) is much the same for both of a pair and cancels in their ratio. The interval is Student's t on the logarithms
+of the rounds' ratios: a ratio's errors are multiplicative, and under no difference a pair's log-ratio is symmetric
+about zero, which is when t errs on the safe side. All comparisons of a run are shown together, so each interval is
+widened (Bonferroni) until all of them hold at once with the stated confidence.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ class RatioEstimate:
 
 
 def ratio_of_pairs(
-    baseline: Sequence[float | None], candidate: Sequence[float | None], *, comparisons: int, confidence: float = CONFIDENCE
+    baseline: Sequence[float | None],
+    candidate: Sequence[float | None],
+    *,
+    comparisons: int,
+    confidence: float = CONFIDENCE,
 ) -> RatioEstimate:
     """The ratio of two arms' values of the same rounds, which must be given in the same order.
 

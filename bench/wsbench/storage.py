@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
@@ -16,13 +14,16 @@ from wsbench.report import html, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 RESULT = "result.json"
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of result.json, as shipped in the package."""
-    text = resources.files("wsbench").joinpath(f"schema/result-{document.SCHEMA_VERSION}.schema.json").read_text("utf-8")
+    text = (
+        resources.files("wsbench").joinpath(f"schema/result-{document.SCHEMA_VERSION}.schema.json").read_text("utf-8")
+    )
     return cast("dict[str, Any]", json.loads(text))
 
 
@@ -67,7 +68,7 @@ class OutputFolder:
         partial = self.path / f".{name}.partial"
         try:
             partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
+            partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise ResultError(f"cannot write {path}: {error.strerror}") from None

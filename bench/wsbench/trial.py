@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wsbench.proof import Proof, Refusal
     from wsbench_client import Recording
+
+    from wsbench.proof import Proof, Refusal
 
 
 @dataclass(frozen=True, slots=True)

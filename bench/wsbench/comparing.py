@@ -1,0 +1,86 @@
+"""Which arms are compared, in which figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wsbench import document
+from wsbench.proof import Verdict
+from wsbench.statistics import CONFIDENCE, ratio_of_pairs, verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BASELINES = ("http1", "direct")
+_CLOSED_LOOP = ("achieved_rate", "service_time.p50_us", "service_time.p99_us", "connect.p50_us")
+# In the open loop the rate is set, not found.
+_OPEN_LOOP = ("response_time.p50_us", "response_time.p99_us", "connect.p50_us")
+_HIGHER_IS_BETTER = {"achieved_rate"}
+
+
+def compare(arms: Mapping[str, document.ArmResult], *, open_loop: bool) -> list[document.Comparison]:
+    """Every measured arm against its baselines, paired by round.
+
+    Sidecar arms are compared with ``http1`` and ``direct``, targets with every arm and with the targets before them. An
+    arm that was disproved, refused or given up is compared with nothing: it has no figures of its claim.
+    """
+    pairs = _pairs(arms)
+    metrics = _OPEN_LOOP if open_loop else _CLOSED_LOOP
+    shown = len(pairs) * len(metrics)
+    return [
+        _comparison(arms, baseline, candidate, metric, shown) for baseline, candidate in pairs for metric in metrics
+    ]
+
+
+def value_of(figures: document.Round, metric: str) -> float | None:
+    """The figure that a metric names by its path in the document, as in ``service_time.p50_us``."""
+    value: Any = figures
+    for key in metric.split("."):
+        if value is None:
+            return None
+        value = value[key]
+    return None if value is None else float(value)
+
+
+def _pairs(arms: Mapping[str, document.ArmResult]) -> list[tuple[str, str]]:
+    measured = [
+        name
+        for name, arm in arms.items()
+        if arm["outcome"] == "measured" and arm["proof"]["verdict"] != Verdict.DISPROVED
+    ]
+    pairs: list[tuple[str, str]] = []
+    for place, candidate in enumerate(measured):
+        if arms[candidate]["kind"] == "target":
+            baselines = [name for name in measured if arms[name]["kind"] != "target" or measured.index(name) < place]
+        elif arms[candidate]["kind"] == "sidecar":
+            baselines = [name for name in _BASELINES if name in measured and name != candidate]
+        else:
+            baselines = []
+        pairs.extend((baseline, candidate) for baseline in baselines)
+    return pairs
+
+
+def _comparison(
+    arms: Mapping[str, document.ArmResult], baseline: str, candidate: str, metric: str, shown: int
+) -> document.Comparison:
+    baseline_rounds = {figures["round"]: value_of(figures, metric) for figures in arms[baseline]["rounds"]}
+    candidate_rounds = {figures["round"]: value_of(figures, metric) for figures in arms[candidate]["rounds"]}
+    common = sorted(baseline_rounds.keys() & candidate_rounds.keys())
+    lower_is_better = metric not in _HIGHER_IS_BETTER
+    estimate = ratio_of_pairs(
+        [baseline_rounds[number] for number in common],
+        [candidate_rounds[number] for number in common],
+        comparisons=shown,
+    )
+    return document.Comparison(
+        metric=metric,
+        baseline=baseline,
+        candidate=candidate,
+        lower_is_better=lower_is_better,
+        rounds=estimate.rounds,
+        ratio=estimate.ratio,
+        ci_low=estimate.low,
+        ci_high=estimate.high,
+        confidence=CONFIDENCE,
+        verdict=verdict_of(estimate, lower_is_better=lower_is_better),
+    )
