@@ -1,0 +1,39 @@
+import typing
+
+import jsonschema
+import pytest
+from wsbench import document, storage
+
+# Figures is a part of two others, never a value of its own.
+TYPES = [
+    value
+    for value in vars(document).values()
+    if isinstance(value, type) and typing.is_typeddict(value) and value is not document.Figures
+]
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(storage.schema())
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
+def test_types_and_schema_name_the_same_fields(kind: type) -> None:
+    schema = storage.schema()
+    described = schema if kind is document.Result else schema["$defs"][kind.__name__]
+    fields = typing.get_type_hints(kind)
+    assert list(described["properties"]) == list(fields)
+    assert sorted(described["required"]) == sorted(fields)
+    assert described["additionalProperties"] is False
+
+
+def test_every_type_is_in_the_schema() -> None:
+    assert {kind.__name__ for kind in TYPES} - {"Result"} == set(storage.schema()["$defs"])
+
+
+def test_times_are_microseconds_and_say_so() -> None:
+    for kind in TYPES:
+        for name, hint in typing.get_type_hints(kind).items():
+            if "float" in str(hint) and "Curve" not in kind.__name__:
+                known = {"achieved_rate", "rate", "connect_rate", "ratio", "ci_low", "ci_high", "confidence"}
+                known |= {"rss_kib_per_connection", "load_average", "cpu_us_per_message"}
+                assert name.endswith("_us") or name in known, f"{kind.__name__}.{name}"

@@ -1,0 +1,110 @@
+from typing import Any
+
+import pytest
+from wsbench.arms import ARMS
+from wsbench.errors import UsageError
+from wsbench.plan import RunPlan, Target, arms_named, parse_target
+from wsbench_client import EngineName, PayloadKind
+
+
+def plan(**changes: Any) -> RunPlan:
+    settings: dict[str, Any] = {
+        "arms": arms_named(["direct", "http1", "http2"]),
+        "targets": (),
+        "connections": 4,
+        "duration_ns": 10**9,
+        "warmup_ns": 0,
+        "rounds": 3,
+        "payload_bytes": 64,
+        "payload_kind": PayloadKind.BINARY,
+        "rate": None,
+        "connect_rate": None,
+        "engine": EngineName.PICOWS,
+        "server_engine": EngineName.WEBSOCKETS,
+        "envoy_path": None,
+        "envoy_concurrency": 1,
+        "seed": 5,
+    }
+    return RunPlan(**{**settings, **changes})
+
+
+def test_every_round_has_every_name_once_in_an_order_that_the_seed_decides() -> None:
+    orders = [plan().order(number) for number in range(1, 20)]
+    assert all(sorted(order) == ["direct", "http1", "http2"] for order in orders)
+    assert len(set(orders)) > 1
+    assert orders == [plan().order(number) for number in range(1, 20)]
+    assert orders != [plan(seed=6).order(number) for number in range(1, 20)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"arms": ()}, "nothing to measure"),
+        ({"arms": arms_named(["http1", "http1"])}, "'http1' is named twice"),
+        ({"targets": (Target("a", "ws://x/"), Target("a", "ws://y/"))}, "'a' is named twice"),
+        ({"rounds": 0}, "--rounds must be at least 1, not 0"),
+        ({"connections": 0}, "connections must be at least 1, not 0"),
+        ({"payload_bytes": 0}, "payload_bytes must be from 1 to"),
+        ({"rate": -1.0}, "rate must be above 0"),
+        ({"envoy_concurrency": 0}, "--envoy-concurrency must be at least 1, not 0"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_with_the_value(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        plan(**changes)
+
+
+def test_a_claimed_refusal_is_tried_on_all_connections_at_once() -> None:
+    assert plan(connections=50).drive_plan("ws://x/", 1, refusal_claimed=True).connect_concurrency == 50
+    assert plan(connections=50).drive_plan("ws://x/", 1).connect_concurrency < 50
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("a=ws://h:1/p?q=1", Target("a", "ws://h:1/p?q=1")),
+        ("ws://h:1/p?q=1", Target("target", "ws://h:1/p?q=1")),
+        ("b-1.x_y=wss://h/", Target("b-1.x_y", "wss://h/")),
+    ],
+)
+def test_targets_are_named_or_called_target(text: str, target: Target) -> None:
+    assert parse_target(text) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a=http://h/", "must begin with ws:// or wss://"),
+        ("a/b=ws://h/", "bad target name 'a/b'"),
+        ("=ws://h/", "bad target name ''"),
+        ("..=ws://h/", "bad target name"),
+        ("http1=ws://h/", "has the name of an arm"),
+        ("a=ws://", "names no host"),
+        ("a=ws://h:99999/", "not a WebSocket URL"),
+        ("banana", "must begin with ws://"),
+    ],
+)
+def test_a_target_that_is_none_is_refused_with_the_value(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_target(text)
+
+
+def test_arms_by_name_and_sabotage() -> None:
+    http1, http2 = arms_named(["http1", "http2"], ["http2"])
+    assert http1 is ARMS["http1"]
+    assert http2.claim == ARMS["http2"].claim
+    assert http2.hop is not None
+    assert not http2.hop.h2_upgrade
+
+
+@pytest.mark.parametrize(
+    ("names", "sabotage", "words"),
+    [
+        (["http9"], [], "unknown arm 'http9': choose from direct, http1"),
+        (["http1"], ["http2"], "cannot sabotage 'http2'"),
+        (["direct"], ["direct"], "no sidecars to sabotage"),
+    ],
+)
+def test_arms_that_are_none(names: list[str], sabotage: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        arms_named(names, sabotage)
