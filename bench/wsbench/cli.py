@@ -275,7 +275,7 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
             plan,
             folder.path,
             envoy,
-            shlex.join(["wsbench", *words]),
+            _again(words, plan),
             watcher,
             lambda run: folder.write_result(to_document(run)),
         )
@@ -286,9 +286,16 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
     return _conclude(experiment.result(reason), folder, arguments.format, interrupted)
 
 
+def _again(words: list[str], plan: RunPlan) -> str:
+    """The command that repeats this run, its drawn seed included."""
+    seed = [] if any(word.startswith("--seed") for word in words) else ["--seed", str(plan.seed)]
+    return shlex.join(["python", "-m", "wsbench", *words, *seed])
+
+
 async def _interruptible(experiment: Experiment) -> signal.Signals | None:
-    """Run to the end, or to SIGINT or SIGTERM; which of them, if any."""
+    """Run to the end, or to SIGINT or SIGTERM; which of them, if any. Raises what the run raises, by itself."""
     received: signal.Signals | None = None
+    trouble: WsbenchError | None = None
 
     async with anyio.create_task_group() as tasks:
 
@@ -301,8 +308,14 @@ async def _interruptible(experiment: Experiment) -> signal.Signals | None:
                     return
 
         tasks.start_soon(listen)
-        await experiment.run()
+        try:
+            await experiment.run()
+        except WsbenchError as error:
+            # Raised from here a task group would wrap it.
+            trouble = error
         tasks.cancel_scope.cancel()
+    if trouble is not None:
+        raise trouble
     return received
 
 

@@ -11,7 +11,7 @@ import psutil
 from wsbench.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,11 @@ class ProcessCosts:
     def __init__(self, pids: Sequence[int]) -> None:
         self._processes = {pid: psutil.Process(pid) for pid in pids}
 
-    def sample(self) -> Mapping[int, Sample]:
-        """All of them now. Raises LabError for one that is gone."""
+    def sample(self, pids: Iterable[int]) -> Mapping[int, Sample]:
+        """These of them, now. Raises LabError for one that is gone."""
         try:
-            return {
-                pid: Sample(_cpu_ns(process), process.memory_info().rss) for pid, process in self._processes.items()
-            }
+            chosen = [self._processes[pid] for pid in pids]
+            return {process.pid: Sample(_cpu_ns(process), process.memory_info().rss) for process in chosen}
         except psutil.NoSuchProcess as error:
             raise LabError(f"process {error.pid} of the lab has ended") from None
 

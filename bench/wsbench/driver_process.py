@@ -19,7 +19,7 @@ from wsbench.errors import LabError
 from wsbench.processes import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from wsbench_client import DrivePlan
@@ -38,8 +38,8 @@ class DriverProcess:
         self._child = child
         self._log = log
 
-    async def drive(self, plan: DrivePlan, on_progress: Callable[[DriveProgress], None]) -> Recording:
-        """One drive. ``on_progress`` is called as the worker tells, within milliseconds.
+    async def drive(self, plan: DrivePlan, on_progress: Callable[[DriveProgress], Awaitable[None]]) -> Recording:
+        """One drive. ``on_progress`` is awaited as the worker tells, within milliseconds.
 
         Raises LabError where the worker ends or cannot make sense of the plan.
         """
@@ -55,7 +55,7 @@ class DriverProcess:
             message: dict[str, Any] = json.loads(line)
             if "progress" in message:
                 told = message["progress"]
-                on_progress(DriveProgress(**{**told, "phase": Phase(told["phase"])}))
+                await on_progress(DriveProgress(**{**told, "phase": Phase(told["phase"])}))
             elif "recording" in message:
                 return Recording.from_json(message["recording"])
             else:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import anyio
 from wsbench_client import DrivePlan, Phase
 
 from wsbench import __version__, document, environment
@@ -194,7 +193,7 @@ class Experiment:
             payload_kind=self._plan.payload_kind,
             engine=self._plan.engine,
         )
-        recording = await driver.drive(plan, lambda _progress: None)
+        recording = await driver.drive(plan, _unheard)
         words = _words(recording)
         if not recording.opened:
             raise TargetError(f"target {target.name!r} ({target.url}) cannot be measured: {words}")
@@ -216,7 +215,7 @@ class _Trials:
 
     async def note_idle(self) -> None:
         """Note what every process of the lab weighs before its first connection."""
-        self._idle = self._costs.sample()
+        self._idle = self._costs.sample(_pids(self._lab))
 
     async def measure(self, measured: _Measured, number: int, position: int) -> Trial:
         """One trial. Raises LabError where a part of the lab has died."""
@@ -224,32 +223,26 @@ class _Trials:
         observer = Observer(place.client, place.server) if place and place.client and place.server else None
         if observer:
             await observer.begin()
+        # Of this arm only: what has become of another one is not this one's matter.
+        pids = [*self._lab.server_pids, *_sidecar_pids(place)] if place and self._lab else []
         moments: dict[Phase, Mapping[int, Sample]] = {}
         hop: tuple[int | None, int | None] = (None, None)
 
-        async with anyio.create_task_group() as tasks:
+        async def on_progress(progress: DriveProgress) -> None:
+            nonlocal hop
+            self._watcher.drive(progress)
+            if progress.phase in moments:
+                return
+            if progress.phase in (Phase.MEASURING, Phase.DRAINING):
+                moments[progress.phase] = self._costs.sample(pids)
+            elif progress.phase is Phase.WARMUP and observer:
+                # Every connection is open, nothing is being measured yet.
+                moments[progress.phase] = {}
+                hop = await observer.hop_connections()
 
-            async def count_hop_connections() -> None:
-                nonlocal hop
-                if observer:
-                    hop = await observer.hop_connections()
-
-            def on_progress(progress: DriveProgress) -> None:
-                self._watcher.drive(progress)
-                if progress.phase in moments:
-                    return
-                if progress.phase in (Phase.MEASURING, Phase.DRAINING):
-                    moments[progress.phase] = self._costs.sample()
-                elif progress.phase is Phase.WARMUP:
-                    moments[progress.phase] = {}
-                    # Every connection is open, nothing is being measured yet.
-                    tasks.start_soon(count_hop_connections)
-
-            plan = self._plan.drive_plan(
-                measured.url, number, refusal_claimed=bool(measured.claim and measured.claim.refused_status)
-            )
-            recording = await self._driver.drive(plan, on_progress)
-
+        refusal_claimed = bool(measured.claim and measured.claim.refused_status)
+        plan = self._plan.drive_plan(measured.url, number, refusal_claimed=refusal_claimed)
+        recording = await self._driver.drive(plan, on_progress)
         refused = sum(recording.rejections.values())
         evidence = await observer.finish(recording.opened, refused) if observer else None
         return self._trial(measured, number, position, recording, evidence, moments, hop)
@@ -318,11 +311,18 @@ def _measured(plan: RunPlan, lab: Lab | None) -> list[_Measured]:
     return found
 
 
-def _pids(lab: Lab | None) -> tuple[int, ...]:
+def _pids(lab: Lab | None) -> list[int]:
     if lab is None:
-        return ()
-    sidecars = [sidecar for place in lab.targets.values() for sidecar in (place.client, place.server) if sidecar]
-    return (*lab.server_pids, *(sidecar.pid for sidecar in sidecars))
+        return []
+    return [*lab.server_pids, *(pid for place in lab.targets.values() for pid in _sidecar_pids(place))]
+
+
+def _sidecar_pids(place: LabTarget) -> list[int]:
+    return [sidecar.pid for sidecar in (place.client, place.server) if sidecar]
+
+
+async def _unheard(_progress: DriveProgress) -> None:
+    pass
 
 
 def _failure(claim: Claim | None, recording: Recording) -> str | None:
