@@ -1,0 +1,215 @@
+"""What a result says, before any medium: which arms stand, which comparisons hold, what must be said first.
+
+A document may come from an old or edited file, so nothing here trusts a verdict further than its interval goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, cast
+
+from wsbench.report import wording
+
+if TYPE_CHECKING:
+    from wsbench import document
+
+
+class Outcome(StrEnum):
+    """What became of an arm."""
+
+    MEASURED = "measured"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Standing(StrEnum):
+    """The verdict of an arm's proof."""
+
+    PROVED = "proved"
+    DISPROVED = "disproved"
+    UNPROVED = "unproved"
+
+
+class Judgement(StrEnum):
+    """What may be said of a comparison. ``VOID``: an arm in it has no figures that stand."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    NO_DIFFERENCE = "no difference shown"
+    INSUFFICIENT = "insufficient data"
+    VOID = "void"
+
+
+class Gravity(StrEnum):
+    """How loudly an alert must be said."""
+
+    DISPROVED = "disproved"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+    UNPROVED = "unproved"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something the reader must know before any figure."""
+
+    gravity: Gravity
+    title: str
+    text: str
+
+
+def cleaned(result: document.Result) -> document.Result:
+    """The result with every text in it printable: control characters, bidi marks and the like are spelled out."""
+    return cast("document.Result", _cleaned(result))
+
+
+def alerts(result: document.Result) -> list[Alert]:
+    """What must be said first, the gravest first."""
+    arms = result["arms"].items()
+    found = [
+        Alert(
+            Gravity.DISPROVED,
+            f"DISPROVED: {name} did not speak what it claims",
+            f"It claims: {claim(arm)}. {sentence(arm['proof']['summary'])} Its figures are no result and are not shown.",
+        )
+        for name, arm in arms
+        if standing(arm) is Standing.DISPROVED
+    ]
+    if not result["complete"]:
+        reason = result["incomplete_reason"] or "no reason was recorded"
+        found.append(
+            Alert(
+                Gravity.INCOMPLETE,
+                "INCOMPLETE: the run did not finish",
+                f"{sentence(reason)} Only what was measured until then is shown.",
+            )
+        )
+    found.extend(
+        Alert(Gravity.FAILED, f"FAILED: {name} was not measured to the end", sentence(failure(arm)))
+        for name, arm in arms
+        if outcome(arm) is Outcome.FAILED
+    )
+    found.extend(
+        Alert(
+            Gravity.UNPROVED,
+            f"UNPROVED: nothing shows what {name} spoke",
+            f"It claims: {claim(arm)}. {sentence(arm['proof']['summary'])} Do not decide on its figures.",
+        )
+        for name, arm in arms
+        if claims(arm) and standing(arm) is Standing.UNPROVED and outcome(arm) is not Outcome.FAILED
+    )
+    return found
+
+
+def outcome(arm: document.ArmResult) -> Outcome:
+    """What became of the arm."""
+    return Outcome(arm["outcome"])
+
+
+def standing(arm: document.ArmResult) -> Standing:
+    """The verdict of its proof."""
+    return Standing(arm["proof"]["verdict"])
+
+
+def stands(arm: document.ArmResult) -> bool:
+    """Whether the arm's figures may be shown as a result."""
+    return outcome(arm) is Outcome.MEASURED and standing(arm) is not Standing.DISPROVED
+
+
+def claims(arm: document.ArmResult) -> bool:
+    """Whether the arm says anything of its hop."""
+    return arm["claim"]["hop_protocol"] is not None or arm["claim"]["refused_status"] is not None
+
+
+def claim(arm: document.ArmResult) -> str:
+    """What the arm says of its hop."""
+    protocol, status = arm["claim"]["hop_protocol"], arm["claim"]["refused_status"]
+    if protocol is None and status is None:
+        return "nothing: there is no proxy" if arm["kind"] == "direct" else "nothing: what a target speaks is its own"
+    spoken = "" if protocol is None else f"the hop speaks {protocol}"
+    refused = "" if status is None else f"every upgrade is refused with {status}"
+    return ", and ".join(part for part in (spoken, refused) if part)
+
+
+def failure(arm: document.ArmResult) -> str:
+    """Why an arm was given up."""
+    return arm["failure"] or "no reason was recorded"
+
+
+def absence(arm: document.ArmResult) -> str | None:
+    """Why an arm has no figures to show, or None where it has."""
+    if standing(arm) is Standing.DISPROVED:
+        return "DISPROVED: its figures are no result"
+    if outcome(arm) is Outcome.FAILED:
+        return f"FAILED: {failure(arm)}"
+    if outcome(arm) is Outcome.REFUSED:
+        return refusal(arm)
+    return None
+
+
+def refusal(arm: document.ArmResult) -> str:
+    """How the arm was refused, and whether that is what it claims."""
+    refused, status = arm["refusal"], arm["claim"]["refused_status"]
+    if refused is None:
+        return "refused; how was not recorded"
+    how = f"refused with {refused['status']}, {wording.counted(refused['count'], 'time')}"
+    if status is None:
+        return f"{how}, though it claims to be served"
+    return f"{how}, as it claims" if status == refused["status"] else f"{how}, though it claims {status}"
+
+
+def open_loop(result: document.Result) -> bool:
+    """Whether messages were due at a set rate."""
+    return result["plan"]["rate"] is not None
+
+
+def round_trip(figures: document.Figures, *, open_loop: bool) -> document.Latency | None:
+    """The latency that counts: response time in the open loop, service time in the closed one."""
+    return figures["response_time"] if open_loop else figures["service_time"]
+
+
+def round_trip_curve(arm: document.ArmResult, *, open_loop: bool) -> list[tuple[float, float]]:
+    """The percentile curve of the latency that counts."""
+    curves = arm["curves"]
+    return (curves["response_time"] or []) if open_loop else curves["service_time"]
+
+
+def judge(result: document.Result, comparison: document.Comparison) -> Judgement:
+    """What the comparison allows to be said: its own verdict, or less where its interval or its arms allow less."""
+    for name in (comparison["baseline"], comparison["candidate"]):
+        if name not in result["arms"] or not stands(result["arms"][name]):
+            return Judgement.VOID
+    said, low, high = Judgement(comparison["verdict"]), comparison["ci_low"], comparison["ci_high"]
+    if said is Judgement.INSUFFICIENT or comparison["ratio"] is None or low is None or high is None:
+        return Judgement.INSUFFICIENT
+    if said is Judgement.NO_DIFFERENCE or low <= 1 <= high:
+        return Judgement.NO_DIFFERENCE
+    return Judgement.FASTER if (high < 1) == comparison["lower_is_better"] else Judgement.SLOWER
+
+
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop."""
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    return value
+
+
+def _printable(text: str) -> str:
+    spaced = text.strip().replace("\n", " ").replace("\t", " ")
+    if spaced.isprintable():
+        return spaced
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in spaced
+    )

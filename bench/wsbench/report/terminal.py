@@ -1,0 +1,228 @@
+"""The summary on a terminal: at most 100 columns, plain where colour is not wanted."""
+
+from __future__ import annotations
+
+import math
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, Group, NewLine
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from wsbench.report import reading, tables, verdict, wording
+from wsbench.report.reading import Gravity, Judgement, Outcome, Standing
+from wsbench.report.tables import Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from wsbench import document
+
+WIDTH = 100
+
+_COMPARISONS = 24
+_BARS = " ▁▂▃▄▅▆▇█"
+_STYLES = {
+    Mark.PLAIN: "",
+    Mark.THIN: "dim",
+    Mark.GOOD: "bold green",
+    Mark.BAD: "bold red",
+    Mark.FAINT: "dim",
+}
+_VERDICT_STYLES = {
+    Judgement.FASTER: "bold green",
+    Judgement.SLOWER: "bold red",
+    Judgement.NO_DIFFERENCE: "bold",
+    Judgement.INSUFFICIENT: "bold yellow",
+    Judgement.VOID: "bold red",
+    None: "bold",
+}
+_STANDING_STYLES = {Standing.PROVED: "bold green", Standing.DISPROVED: "bold red", Standing.UNPROVED: "yellow"}
+
+
+def print_summary(result: document.Result, console: Console) -> None:
+    """Print the summary as wide as the terminal, but never wider than 100 columns.
+
+    Where the console is no terminal it is plain text, 100 columns wide; what its encoding cannot say becomes "?".
+    """
+    summary = render(result)
+    if console.is_terminal and console.encoding.lower().startswith("utf"):
+        console.print(summary, width=min(console.width, WIDTH))
+        return
+    plain = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
+    with plain.capture() as capture:
+        plain.print(summary)
+    text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    console.out(text.encode(console.encoding, "replace").decode(console.encoding), end="", highlight=False)
+
+
+def render(result: document.Result) -> RenderableType:
+    """The summary as a rich renderable; print it no wider than ``WIDTH``."""
+    return Group(*_parts(reading.cleaned(result)))
+
+
+def _parts(result: document.Result) -> Iterator[RenderableType]:
+    for alert in reading.alerts(result):
+        loud = "bold white on red" if alert.gravity in {Gravity.DISPROVED, Gravity.FAILED} else "bold black on yellow"
+        yield Text(f" {alert.title} ", style=loud)
+        yield _indented(Text(alert.text))
+    yield from _verdict(verdict.of(result))
+    yield _indented(Text(tables.setting(result), style="dim"))
+    yield from _table(tables.round_trips(result))
+    yield from _table(tables.connects(result))
+    yield from _losses(result)
+    yield from _refusals(result)
+    if result["comparisons"]:
+        yield from _table(tables.comparisons(result, limit=_COMPARISONS))
+    yield from _heading("Proof")
+    yield from _proof(result)
+    yield from _table(tables.costs(result))
+    yield from _rounds(result)
+    if result["warnings"]:
+        yield from _heading("Warnings")
+        for warning in result["warnings"]:
+            yield _indented(Text(f"! {warning}", style="yellow"))
+    yield from _heading("Run it again")
+    yield _indented(Text(result["command"]))
+    machine = dict(tables.environment(result))
+    yield _indented(
+        Text(
+            f"{machine['CPU']}; kernel {machine['kernel']}; Envoy {machine['Envoy']}; "
+            f"seed {result['plan']['seed']}; wsbench {machine['wsbench']}",
+            style="dim",
+        )
+    )
+
+
+def _verdict(said: verdict.Verdict) -> Iterator[RenderableType]:
+    yield NewLine()
+    yield Text(said.title, style=_VERDICT_STYLES[said.judgement])
+    for text in (said.detail, said.evidence):
+        if text:
+            yield _indented(Text(text))
+
+
+def _heading(text: str) -> Iterator[RenderableType]:
+    yield NewLine()
+    yield Text(text, style="bold cyan")
+
+
+def _indented(what: RenderableType) -> Padding:
+    return Padding(what, (0, 0, 0, 2))
+
+
+def _table(table: tables.Table) -> Iterator[RenderableType]:
+    """Notes stand below their table: a note in a cell would make its column as wide as the note."""
+    if not table.rows:
+        return
+    drawn = _drawn()
+    for place, column in enumerate(table.columns):
+        words = place <= table.words
+        drawn.add_column(
+            Text(column), justify="left" if words else "right", overflow="fold", min_width=_least(table, place)
+        )
+    notes = []
+    for row in table.rows:
+        if row.note:
+            notes.append(Text.assemble((row.head, "bold"), ": ", row.note, style="red"))
+            continue
+        cells = [Text(cell.text, style=_STYLES[cell.mark]) for cell in row.cells]
+        drawn.add_row(Text(row.head if row.first else "", style="bold"), *cells)
+    if table.note:
+        notes.append(Text(table.note, style="dim"))
+    yield from _heading(table.title)
+    if drawn.row_count:
+        yield drawn
+    for note in notes:
+        yield _indented(note)
+
+
+def _drawn() -> RichTable:
+    return RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+
+
+def _least(table: tables.Table, place: int) -> int | None:
+    """Figures are never folded, nor are the words above them: only heads and words may be."""
+    if place <= table.words:
+        return None
+    longest_word = max(len(word) for word in table.columns[place].split())
+    return max([longest_word, *(len(row.cells[place - 1].text) for row in table.rows if row.cells)])
+
+
+def _losses(result: document.Result) -> Iterator[RenderableType]:
+    table = tables.losses(result)
+    if not table.rows:
+        return
+    if any(cell.mark is Mark.BAD for row in table.rows for cell in row.cells):
+        yield from _table(table)
+        return
+    received = sum(arm["received"] for arm in result["arms"].values() if reading.stands(arm))
+    text = f"{received:,} echoes: none unanswered, unsent, mismatched or beyond the histogram; no errors."
+    yield _indented(Text(text, style="green"))
+
+
+def _refusals(result: document.Result) -> Iterator[RenderableType]:
+    for name, arm in result["arms"].items():
+        refusal = arm["refusal"]
+        if reading.outcome(arm) is Outcome.REFUSED and refusal is not None:
+            yield NewLine()
+            yield _indented(Text.assemble((name, "bold"), f": {reading.refusal(arm)}"))
+            yield _indented(Text(f"  why: {refusal['reason']}"))
+            yield _indented(Text(f"  remedy: {refusal['remedy']}"))
+
+
+def _proof(result: document.Result) -> Iterator[RenderableType]:
+    for name, arm in result["arms"].items():
+        standing = reading.standing(arm)
+        yield _indented(
+            Text.assemble(
+                (name, "bold"), " claims ", reading.claim(arm), ": ", (standing.value, _STANDING_STYLES[standing])
+            )
+        )
+        for witness in arm["proof"]["witnesses"]:
+            yield _indented(
+                Text(
+                    f"  {witness['witness'].replace('_', ' ')} {witness['verdict']}: "
+                    f"{wording.counted(witness['websockets'], 'WebSocket')} {witness['says'] or 'nothing said'}"
+                )
+            )
+
+
+def _rounds(result: document.Result) -> Iterator[RenderableType]:
+    """A sparkline of each arm's p50 by round, from nought to its highest."""
+    open_loop = reading.open_loop(result)
+    kind = "response time" if open_loop else "round trip"
+    grid = _drawn()
+    for column in ("arm", "by round", "lowest", "highest", "apart"):
+        grid.add_column(column, justify="left" if column in {"arm", "by round"} else "right", overflow="fold")
+    for name, arm in result["arms"].items():
+        if not reading.stands(arm):
+            continue
+        values = [
+            latency["p50_us"]
+            for trial in arm["rounds"]
+            if (latency := reading.round_trip(trial, open_loop=open_loop)) is not None
+        ]
+        known = [value for value in values if value is not None]
+        if known:
+            apart = wording.change(max(known) / min(known)) if min(known) else wording.NOTHING
+            ends = (wording.time(min(known)), wording.time(max(known)), apart.removesuffix(" higher"))
+            grid.add_row(Text(name, style="bold"), sparkline(values), *ends)
+    if grid.row_count:
+        yield from _heading(f"p50 {kind} by round")
+        yield grid
+
+
+def sparkline(values: Sequence[float | None]) -> Text:
+    """One bar a value, its height in proportion; a blank where there is none."""
+    highest = max((value for value in values if value is not None), default=0)
+    bars = [
+        _BARS[0] if value is None or not highest else _BARS[max(1, math.ceil(value / highest * (len(_BARS) - 1)))]
+        for value in values
+    ]
+    return Text("".join(bars))
