@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wsbench_client.engine import ConnectError
 from wsbench_client.recording import ErrorKind
+from wsbench_client.timer import clock_ns
 
 if TYPE_CHECKING:
     from wsbench_client.plan import Endpoint
@@ -27,15 +28,47 @@ class Address:
     sockaddr: tuple[object, ...]
 
 
-async def resolve(target: Endpoint) -> Address:
+async def resolve(target: Endpoint, timeout_s: float) -> tuple[Address, ...]:
     """Look the host's name up, once: its time is no part of connect latency. Raises ConnectError."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
+        lookup = loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        found = await asyncio.wait_for(lookup, timeout_s)
+    except TimeoutError as error:
+        raise ConnectError(ErrorKind.NAME_LOOKUP, f"{target.host}: no answer within {timeout_s:g} s") from error
+    except (OSError, UnicodeError) as error:
         raise ConnectError(ErrorKind.NAME_LOOKUP, f"{target.host}: {error}") from error
-    family, _, _, _, sockaddr = found[0]
-    return Address(socket.AddressFamily(family), sockaddr)
+    return tuple(Address(socket.AddressFamily(family), sockaddr) for family, _, _, _, sockaddr in found)
+
+
+class Dialer:
+    """Connects to the first of a host's addresses that answers, and stays with it.
+
+    A name often has two addresses (localhost: ::1, then 127.0.0.1) of which a server listens on one. Once one has
+    answered, every later connection goes there, and its failures are failures.
+    """
+
+    def __init__(self, addresses: tuple[Address, ...], timeout_s: float) -> None:
+        self._addresses = addresses
+        self._timeout_s = timeout_s
+
+    async def dial(self) -> tuple[socket.socket, int]:
+        """A connected socket, and when the attempt that made it began on ``clock_ns``.
+
+        Raises ConnectError, that of the last address tried.
+        """
+        failure: ConnectError | None = None
+        for address in self._addresses:
+            begin_ns = clock_ns()
+            try:
+                sock = await connect_tcp(address, self._timeout_s)
+            except ConnectError as error:
+                failure = error
+                continue
+            self._addresses = (address,)
+            return sock, begin_ns
+        assert failure is not None, "getaddrinfo gives one address at least"
+        raise failure
 
 
 async def connect_tcp(address: Address, timeout_s: float) -> socket.socket:

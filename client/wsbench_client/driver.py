@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from wsbench_client.connecting import Address, connect_tcp, raise_file_limit, resolve
-from wsbench_client.engine import ABNORMAL_CLOSURE, ConnectError, Connection, Engine, Upgrade
+from wsbench_client.connecting import Dialer, raise_file_limit, resolve
+from wsbench_client.engine import ConnectError, Connection, Engine, Upgrade
 from wsbench_client.exchange import ClosedLoop, Exchange, OpenLoop
 from wsbench_client.histogram import LatencyHistogram
 from wsbench_client.journal import Journal, Window
@@ -77,7 +77,9 @@ class _Drive:
         self.target = target
         self.tls = ssl.create_default_context() if target.secure else None
         self.ring = PayloadRing.build(plan.payload_bytes, plan.payload_kind, plan.seed)
+        self.sender = PacedSender(ConstantRate(plan.rate)) if plan.rate else None
         self.exchanges: list[Exchange] = []
+        self.stumbled: list[ClosedLoop] = []
         self.connections: list[Connection] = []
         self.connect = LatencyHistogram()
         self.connect_tcp = LatencyHistogram()
@@ -92,15 +94,22 @@ class _Drive:
         self.all_closed = anyio.Event()
 
     async def run(self) -> Recording:
-        """All phases."""
-        await self._connect_all()
-        started_unix_s = time.time()
-        window_ns = cpu_ns = 0
-        journal = Journal(Window(0, 0), open_loop=self.plan.open_loop)
-        if self.open:
-            journal, cpu_ns = await self._exchange_all()
-            window_ns = self.plan.duration_ns
-        await self._close_all()
+        """All phases, and on every way out nothing left open."""
+        try:
+            await self._connect_all()
+            started_unix_s = time.time()
+            window_ns = cpu_ns = 0
+            journal = Journal(Window(0, 0), open_loop=self.plan.open_loop)
+            if self.open:
+                journal, cpu_ns = await self._exchange_all()
+                window_ns = self.plan.duration_ns
+            await self._close_all()
+        finally:
+            if self.sender is not None:
+                self.sender.stop()
+            await self._abort_all()
+        # Echoes that came while closing were exchanged like any other.
+        journal.judge()
         return self._recording(journal, started_unix_s, window_ns, cpu_ns)
 
     # -- connecting
@@ -108,9 +117,10 @@ class _Drive:
     async def _connect_all(self) -> None:
         plan = self.plan
         raise_file_limit(plan.connections)
+        timeout_s = plan.connect_timeout_ns / SECOND_NS
         self._report(Phase.CONNECTING, None)
         try:
-            address = await resolve(self.target)
+            dialer = Dialer(await resolve(self.target, timeout_s), timeout_s)
         except ConnectError as error:
             self._count_failure(error, plan.connections)
             return
@@ -123,19 +133,18 @@ class _Drive:
                 if pacer:
                     await anyio.sleep(max(0, start_ns + pacer.due_ns(place) - clock_ns()) / SECOND_NS)
                 await limiter.acquire_on_behalf_of(place)
-                connecting.start_soon(self._connect_one, place, address, limiter)
+                connecting.start_soon(self._connect_one, place, dialer, limiter)
                 if clock_ns() - reported_ns > _PROGRESS_EVERY_NS:
                     reported_ns = clock_ns()
                     self._report(Phase.CONNECTING, None)
 
-    async def _connect_one(self, place: int, address: Address, limiter: anyio.CapacityLimiter) -> None:
-        plan = self.plan
+    async def _connect_one(self, place: int, dialer: Dialer, limiter: anyio.CapacityLimiter) -> None:
         exchange = self._new_exchange(place)
+        upgrade = Upgrade(self.plan, exchange, self._on_closed, self.tls, self.tasks)
         try:
-            begin_ns = clock_ns()
-            sock = await connect_tcp(address, plan.connect_timeout_ns / SECOND_NS)
+            sock, begin_ns = await dialer.dial()
             tcp_ns = clock_ns()
-            connection = await self.engine.upgrade(sock, Upgrade(plan, exchange, self._on_closed, self.tls, self.tasks))
+            connection = await self.engine.upgrade(sock, upgrade)
         except ConnectError as error:
             self._count_failure(error)
             return
@@ -151,7 +160,7 @@ class _Drive:
 
     def _new_exchange(self, place: int) -> Exchange:
         if not self.plan.open_loop:
-            return ClosedLoop(self.ring, place)
+            return ClosedLoop(self.ring, place, self.stumbled.append)
         bytes_limit = _OUTSTANDING_BYTES // self.plan.payload_bytes
         limit = min(_OUTSTANDING_MESSAGES, bytes_limit) // self.plan.connections
         return OpenLoop(self.ring, place, max(limit, 1))
@@ -162,14 +171,13 @@ class _Drive:
         if error.status is not None:
             self.rejections[error.status] += times
 
-    def _on_closed(self, code: int) -> None:
+    def _on_closed(self, kind: ErrorKind, code: int) -> None:
         self.closes[code] += 1
         self.open -= 1
         if not self.closing:
-            kind = ErrorKind.CLOSED_BY_PEER if code != ABNORMAL_CLOSURE else ErrorKind.LOST
             self.errors[kind] += 1
             self.details.setdefault(kind, f"closed with {code} while in use")
-        if self.open <= 0:
+        elif not self.open:
             self.all_closed.set()
 
     # -- exchanging
@@ -185,8 +193,9 @@ class _Drive:
         # Connections opened in order are not used in order: neighbours would share the state of the handshakes.
         order = list(self.exchanges)
         random.Random(plan.seed).shuffle(order)
-        sender = self._start_open(order, start_ns, window) if plan.rate else None
-        if sender is None:
+        if self.sender is not None:
+            self.sender.start([exchange for exchange in order if isinstance(exchange, OpenLoop)], start_ns, window)
+        else:
             self.tasks.start_soon(self._start_closed, order)
         self._report(Phase.WARMUP, journal)
         await self._judge_until(window.start_ns, journal, Phase.WARMUP)
@@ -195,7 +204,7 @@ class _Drive:
         await self._judge_until(window.end_ns, journal, Phase.MEASURING)
         cpu_ns = time.process_time_ns() - cpu_ns
         self._report(Phase.DRAINING, journal)
-        await self._drain(journal, sender)
+        await self._drain(journal)
         return journal, cpu_ns
 
     async def _start_closed(self, order: list[Exchange]) -> None:
@@ -205,22 +214,24 @@ class _Drive:
             exchange.start()
             await anyio.sleep(stagger_s)
 
-    def _start_open(self, order: list[Exchange], start_ns: int, window: Window) -> PacedSender:
-        assert self.plan.rate is not None
-        pacer = ConstantRate(self.plan.rate)
-        exchanges = [exchange for exchange in order if isinstance(exchange, OpenLoop)]
-        return PacedSender(pacer, exchanges, start_ns, pacer.due_before(window.end_ns - start_ns))
-
     async def _judge_until(self, when_ns: int, journal: Journal, phase: Phase) -> None:
         reported_ns = clock_ns()
         while (left_ns := when_ns - clock_ns()) > 0 and self.open:
             await anyio.sleep(min(left_ns / SECOND_NS, _JUDGE_EVERY_S))
             journal.judge()
+            self._resume_stumbled()
             if clock_ns() - reported_ns > _PROGRESS_EVERY_NS:
                 reported_ns = clock_ns()
                 self._report(phase, journal)
 
-    async def _drain(self, journal: Journal, sender: PacedSender | None) -> None:
+    def _resume_stumbled(self) -> None:
+        stumbled = list(self.stumbled)
+        self.stumbled.clear()
+        for exchange in stumbled:
+            exchange.resume()
+
+    async def _drain(self, journal: Journal) -> None:
+        sender = self.sender
         with anyio.move_on_after(self.plan.drain_timeout_ns / SECOND_NS):
             while self.open and not (
                 (sender is None or sender.done.is_set())
@@ -230,7 +241,6 @@ class _Drive:
                 journal.judge()
         if sender is not None:
             sender.stop()
-        journal.judge()
 
     # -- closing
 
@@ -243,10 +253,15 @@ class _Drive:
             connection.close()
         with anyio.move_on_after(_CLOSE_TIMEOUT_S):
             await self.all_closed.wait()
+
+    async def _abort_all(self) -> None:
+        """Drop what is still open: after a cancellation all, otherwise what did not answer a Close frame in time."""
+        self.closing = True
+        if not self.open:
             return
         for connection in self.connections:
             connection.abort()
-        with anyio.move_on_after(_CLOSE_TIMEOUT_S):
+        with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
             await self.all_closed.wait()
 
     def _report(self, phase: Phase, journal: Journal | None) -> None:
@@ -274,7 +289,8 @@ class _Drive:
             sent=journal.received + unanswered + wrong,
             received=journal.received,
             unanswered=unanswered,
-            unsent=sum(exchange.unsent for exchange in self.exchanges if isinstance(exchange, OpenLoop)),
+            unsent=(self.sender.unsent if self.sender else 0)
+            + sum(exchange.unsent for exchange in self.exchanges if isinstance(exchange, OpenLoop)),
             mismatched=sum(exchange.mismatched for exchange in self.exchanges),
             errors=dict(self.errors),
             rejections=dict(self.rejections),

@@ -48,13 +48,14 @@ class ConnectError(Exception):
 class Upgrade:
     """What an engine needs to make a WebSocket of a socket.
 
-    ``on_closed`` is called once, with the peer's close code (1006 without one), when the connection is gone for
-    whatever reason; ``exchange.alive`` is already False then.
+    ``on_closed`` is called once, when an upgraded connection is gone for whatever reason, with what it would be as an
+    error (closed by the peer, lost, or a breach of the protocol) and the peer's close code (1006 without one);
+    ``exchange.alive`` is already False then.
     """
 
     plan: DrivePlan
     exchange: Exchange
-    on_closed: Callable[[int], None]
+    on_closed: Callable[[ErrorKind, int], None]
     tls: ssl.SSLContext | None
     tasks: TaskGroup
 

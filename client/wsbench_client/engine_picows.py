@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
+import anyio
 import picows
 from picows import WSCloseCode, WSMsgType
 
@@ -21,9 +24,6 @@ from wsbench_client.plan import PayloadKind
 from wsbench_client.recording import ErrorKind
 from wsbench_client.timer import clock_ns
 
-if TYPE_CHECKING:
-    import socket
-
 _FRAME = {PayloadKind.BINARY: WSMsgType.BINARY, PayloadKind.TEXT: WSMsgType.TEXT}
 _DATA = (WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.CONTINUATION)
 _SPARE_FRAME_BYTES = 16 * 1024 * 1024
@@ -33,38 +33,59 @@ class PicowsEngine:
     """Implements ``Engine``."""
 
     async def upgrade(self, sock: socket.socket, upgrade: Upgrade) -> _Connection:
-        plan = upgrade.plan
         connection = _Connection(upgrade)
         try:
-            transport, _listener = await picows.ws_connect(
-                lambda: connection,
-                plan.url,
-                ssl_context=upgrade.tls,
-                websocket_handshake_timeout=plan.connect_timeout_ns / 1e9,
-                max_frame_size=plan.payload_bytes + _SPARE_FRAME_BYTES,
-                max_redirects=0,
-                socket_factory=lambda _url: sock,
-                logger_name="wsbench",
-            )
-        except picows.WSInvalidStatusError as error:
-            response = error.response
-            assert response is not None, "picows sets it for every status it could read"
-            raise rejection(response.status, response.status.phrase, error.raw_body or b"") from error
-        except (picows.WSHandshakeError, picows.WSProtocolError) as error:
-            raise ConnectError(ErrorKind.NOT_WEBSOCKET, str(error)) from error
+            transport = await _connect(sock, connection, upgrade)
         except TimeoutError as error:
             raise ConnectError(ErrorKind.CONNECT_TIMEOUT, "no answer to the upgrade request") from error
         except ssl.SSLError as error:
             raise ConnectError(ErrorKind.TLS, str(error)) from error
         except OSError as error:
             raise ConnectError(ErrorKind.LOST, str(error)) from error
+        except picows.WSInvalidStatusError as error:
+            response = error.response
+            assert response is not None, "picows sets it for every status it could read"
+            raise rejection(response.status, response.status.phrase, error.raw_body or b"") from error
+        except (picows.WSHandshakeError, picows.WSProtocolError, ValueError) as error:
+            raise ConnectError(ErrorKind.NOT_WEBSOCKET, str(error)) from error
         finally:
-            if not connection.open:
+            if not connection.upgraded_ns:
                 sock.close()
-        if not connection.open:
+        if not connection.upgraded_ns:
             raise ConnectError(ErrorKind.LOST, "closed by the peer before it answered the upgrade request")
         connection.hop_protocol = transport.response.headers.get(HOP_PROTOCOL_HEADER, "")
         return connection
+
+
+async def _connect(sock: socket.socket, connection: _Connection, upgrade: Upgrade) -> picows.WSTransport:
+    """Connect within the plan's time, TLS included, and leave nothing behind when it is over or this is cancelled."""
+    plan = upgrade.plan
+    attempt = asyncio.ensure_future(
+        picows.ws_connect(
+            lambda: connection,
+            plan.url,
+            ssl_context=upgrade.tls,
+            websocket_handshake_timeout=None,
+            max_frame_size=plan.payload_bytes + _SPARE_FRAME_BYTES,
+            max_redirects=0,
+            socket_factory=lambda _url: sock,
+            logger_name="wsbench",
+        )
+    )
+    try:
+        async with asyncio.timeout(plan.connect_timeout_ns / 1e9):
+            transport, _listener = await asyncio.shield(attempt)
+    except (TimeoutError, asyncio.CancelledError):
+        connection.disown()
+        # A cancelled ws_connect leaves its transport open. At the end of the stream it closes that itself.
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([attempt])
+        if not attempt.cancelled():
+            attempt.exception()
+        raise
+    return transport
 
 
 class _Connection(picows.WSListener):
@@ -72,28 +93,28 @@ class _Connection(picows.WSListener):
 
     def __init__(self, upgrade: Upgrade) -> None:
         super().__init__()
-        self.open = False
         self.upgraded_ns = 0
         self.hop_protocol = ""
         self._exchange = upgrade.exchange
         self._receive = upgrade.exchange.receive
         self._on_closed = upgrade.on_closed
         self._frame_type = _FRAME[upgrade.plan.payload_kind]
+        self._type_is_right = False
         self._type_seen = False
         self._fragments: list[bytes] = []
+        self._closing = False
         self._code = ABNORMAL_CLOSURE
         self._transport: picows.WSTransport | None = None
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self.upgraded_ns = clock_ns()
-        self.open = True
         self._transport = transport
         self._exchange.send = partial(transport.send, self._frame_type)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         now_ns = clock_ns()
         # Reading msg_type makes an enum of a C integer, a tenth of a round trip's cost. The echo's type is therefore
-        # looked at on a connection's first message, its bytes on every one; no payload equals a Close frame's.
+        # looked at until it was right once, its bytes on every message; no payload equals a Close frame's.
         if self._type_seen and frame.fin and self._receive(now_ns, frame.get_payload_as_bytes()):
             return
         self._on_uncommon_frame(now_ns, transport, frame)
@@ -106,16 +127,15 @@ class _Connection(picows.WSListener):
         if kind not in _DATA:
             return
         self._fragments.append(frame.get_payload_as_bytes())
+        if kind is not WSMsgType.CONTINUATION:
+            self._type_is_right = kind is self._frame_type
         # While a message is in fragments, no frame may take the short way.
-        self._type_seen = self._type_seen and frame.fin
-        if kind is not WSMsgType.CONTINUATION and kind is not self._frame_type:
-            self._fragments.append(b"echo of the wrong type")
+        self._type_seen = frame.fin and self._type_is_right
         if frame.fin:
             payload = b"".join(self._fragments)
             self._fragments.clear()
-            self._type_seen = True
-            if not self._receive(now_ns, payload):
-                self._exchange.receive_wrong(now_ns)
+            if not self._type_is_right or not self._receive(now_ns, payload):
+                self._exchange.receive_wrong()
 
     def _on_close_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         # picows' enum has no member for the private codes 4000 to 4999.
@@ -126,9 +146,19 @@ class _Connection(picows.WSListener):
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        self.open = False
         self._exchange.alive = False
-        self._on_closed(self._code)
+        if self._code != ABNORMAL_CLOSURE:
+            kind = ErrorKind.CLOSED_BY_PEER
+        elif transport.is_close_frame_sent and not self._closing:
+            # picows itself closed: what it read broke the protocol.
+            kind = ErrorKind.PROTOCOL
+        else:
+            kind = ErrorKind.LOST
+        self._on_closed(kind, self._code)
+
+    def disown(self) -> None:
+        """Nobody will own this connection: its end is not to be told, even if it was upgraded in the last moment."""
+        self._on_closed = _ignore
 
     def pause_writing(self) -> None:
         """Nothing: what may be outstanding is bounded by the exchange, and lateness is measured, not avoided."""
@@ -137,10 +167,15 @@ class _Connection(picows.WSListener):
         """Nothing, as above."""
 
     def close(self) -> None:
-        if self._transport is not None and self.open:
+        if self._transport is not None and self._exchange.alive:
+            self._closing = True
             self._exchange.alive = False
             self._transport.send_close(WSCloseCode.OK)
 
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+
+
+def _ignore(_kind: ErrorKind, _code: int) -> None:
+    pass

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
+import anyio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.frames import CloseCode
 
 from wsbench_client.engine import (
     ABNORMAL_CLOSURE,
@@ -44,24 +47,25 @@ class WebsocketsEngine:
                 open_timeout=plan.connect_timeout_ns / 1e9,
                 max_size=plan.payload_bytes + _SPARE_MESSAGE_BYTES,
             )
-        except InvalidStatus as error:
+        except (OSError, InvalidHandshake, InvalidMessage, ValueError) as error:
             sock.close()
-            response = error.response
-            raise rejection(response.status_code, response.reason_phrase, bytes(response.body or b"")) from error
-        except (InvalidHandshake, InvalidMessage) as error:
-            sock.close()
-            lost = isinstance(error.__cause__, (EOFError, OSError))
-            raise ConnectError(ErrorKind.LOST if lost else ErrorKind.NOT_WEBSOCKET, str(error)) from error
-        except TimeoutError as error:
-            sock.close()
-            raise ConnectError(ErrorKind.CONNECT_TIMEOUT, "no answer to the upgrade request") from error
-        except ssl.SSLError as error:
-            sock.close()
-            raise ConnectError(ErrorKind.TLS, str(error)) from error
-        except OSError as error:
-            sock.close()
-            raise ConnectError(ErrorKind.LOST, str(error)) from error
+            raise _error_of(error) from error
         return _Connection(socket_of, clock_ns(), upgrade)
+
+
+def _error_of(error: Exception) -> ConnectError:
+    # A redirection is not followed on a socket that was given: the library says so, with the answer as the cause.
+    answered = error.__cause__ if isinstance(error.__cause__, InvalidStatus) else error
+    if isinstance(answered, InvalidStatus):
+        response = answered.response
+        return rejection(response.status_code, response.reason_phrase, bytes(response.body or b""))
+    if isinstance(error, TimeoutError):
+        return ConnectError(ErrorKind.CONNECT_TIMEOUT, "no answer to the upgrade request")
+    if isinstance(error, ssl.SSLError):
+        return ConnectError(ErrorKind.TLS, str(error))
+    if isinstance(error, OSError) or isinstance(error.__cause__, (EOFError, OSError)):
+        return ConnectError(ErrorKind.LOST, str(error))
+    return ConnectError(ErrorKind.NOT_WEBSOCKET, str(error))
 
 
 class _Connection:
@@ -76,6 +80,7 @@ class _Connection:
         self._on_closed = upgrade.on_closed
         self._text = upgrade.plan.payload_kind is PayloadKind.TEXT
         self._tasks = upgrade.tasks
+        self._closing = False
         upgrade.exchange.send = self._send_text if self._text else self._send_binary
         upgrade.tasks.start_soon(self._read)
 
@@ -90,20 +95,35 @@ class _Connection:
         receive = self._exchange.receive
         try:
             while True:
-                message = await self._connection.recv(decode=False) if not self._text else await self._recv_text()
+                message = await self._connection.recv()
                 now_ns = clock_ns()
-                if not receive(now_ns, message):
-                    self._exchange.receive_wrong(now_ns)
+                payload = message.encode() if isinstance(message, str) else message
+                if isinstance(message, str) is not self._text or not receive(now_ns, payload):
+                    self._exchange.receive_wrong()
         except ConnectionClosed as closed:
-            code = closed.rcvd.code if closed.rcvd else ABNORMAL_CLOSURE
-        self._exchange.alive = False
-        self._on_closed(code)
+            if closed.sent is not None and closed.sent.code == CloseCode.INVALID_DATA and not self._closing:
+                # Text that is no text: a binary message came back as the wrong type.
+                self._exchange.receive_wrong()
+            self._gone(closed)
+        except asyncio.CancelledError:
+            self._connection.transport.abort()
+            with anyio.CancelScope(shield=True):
+                await self._connection.wait_closed()
+            self._gone(None)
+            raise
 
-    async def _recv_text(self) -> bytes:
-        message = await self._connection.recv()
-        return message.encode() if isinstance(message, str) else b"not text: " + message
+    def _gone(self, closed: ConnectionClosed | None) -> None:
+        self._exchange.alive = False
+        rcvd = closed.rcvd if closed else None
+        if closed is not None and closed.sent is not None and not closed.rcvd_then_sent and not self._closing:
+            # The library itself closed: what it read broke the protocol.
+            kind = ErrorKind.PROTOCOL
+        else:
+            kind = ErrorKind.CLOSED_BY_PEER if rcvd else ErrorKind.LOST
+        self._on_closed(kind, rcvd.code if rcvd else ABNORMAL_CLOSURE)
 
     def close(self) -> None:
+        self._closing = True
         self._exchange.alive = False
         self._tasks.start_soon(self._connection.close, NORMAL_CLOSURE)
 

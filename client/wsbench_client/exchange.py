@@ -27,7 +27,7 @@ class Exchange(ABC):
 
     ``send`` (set by the engine) takes a payload and does not wait. ``alive`` says whether it may be called (the engine
     clears it). ``mismatched`` counts messages that were not what was awaited, ``mismatched_in_window`` those of them
-    that stand for the echo of a measured message.
+    that stand for the echo of a measured message: never more than there were measured messages.
     """
 
     __slots__ = (
@@ -66,8 +66,8 @@ class Exchange(ABC):
         """An echo was read at ``now_ns``. False, and nothing done, where it is not the one awaited."""
 
     @abstractmethod
-    def receive_wrong(self, now_ns: int) -> None:
-        """What was read is not what was sent: counted as mismatched, in the place of the echo awaited."""
+    def receive_wrong(self) -> None:
+        """What was read is not what was sent: a mismatch, in the place of the echo awaited if there is one."""
 
     @abstractmethod
     def unanswered(self) -> int:
@@ -85,12 +85,17 @@ class Exchange(ABC):
 
 
 class ClosedLoop(Exchange):
-    """The next message leaves when the echo is read, until the window's end."""
+    """The next message leaves when the echo is read, until the window's end.
 
-    __slots__ = ("_awaited", "_sent_ns", "_stop_ns")
+    After a mismatch the exchange is handed to ``stumbled`` and sends nothing until ``resume``: answering every wrong
+    message with another would make an avalanche of a server that says everything twice.
+    """
 
-    def __init__(self, ring: PayloadRing, place: int) -> None:
+    __slots__ = ("_awaited", "_sent_ns", "_stop_ns", "_stumbled")
+
+    def __init__(self, ring: PayloadRing, place: int, stumbled: Callable[[ClosedLoop], None]) -> None:
         super().__init__(ring, place)
+        self._stumbled = stumbled
         self._stop_ns = 0
         self._sent_ns = 0
         self._awaited = False
@@ -105,6 +110,11 @@ class ClosedLoop(Exchange):
             self._awaited = True
             self._sent_ns = clock_ns()
             self.send(self._messages[self._at])
+
+    def resume(self) -> None:
+        """Go on after a mismatch, unless the window is over."""
+        if clock_ns() < self._stop_ns:
+            self.start()
 
     def receive(self, now_ns: int, payload: bytes) -> bool:
         at = self._at
@@ -121,12 +131,14 @@ class ClosedLoop(Exchange):
             self._awaited = False
         return True
 
-    def receive_wrong(self, now_ns: int) -> None:
-        self._count_mismatch(self._sent_ns if self._awaited else now_ns)
+    def receive_wrong(self) -> None:
+        if not self._awaited:
+            self.mismatched += 1
+            return
+        self._count_mismatch(self._sent_ns)
         self._awaited = False
         self._at = (self._at + 1) & self._mask
-        if now_ns < self._stop_ns:
-            self.start()
+        self._stumbled(self)
 
     def unanswered(self) -> int:
         return int(self._awaited and self._sent_ns in self._window)
@@ -180,8 +192,11 @@ class OpenLoop(Exchange):
         self._note_read(now_ns)
         return True
 
-    def receive_wrong(self, now_ns: int) -> None:
-        self._count_mismatch(self._outstanding.popleft()[0] if self._outstanding else now_ns)
+    def receive_wrong(self) -> None:
+        if self._outstanding:
+            self._count_mismatch(self._outstanding.popleft()[0])
+        else:
+            self.mismatched += 1
 
     def unanswered(self) -> int:
         return sum(due_ns in self._window for due_ns, _, _ in self._outstanding)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from wsbench_client.journal import Window
 from wsbench_client.timer import Timer, clock_ns
 
 if TYPE_CHECKING:
@@ -23,24 +24,36 @@ _BURST = 256
 class PacedSender:
     """Sends message k, due at ``start_ns + pacer.due_ns(k)``, on exchange k modulo their number.
 
-    ``done`` is set when the last of ``total`` messages has been given to its exchange.
+    Made before the connections are, for its timer needs one of the file descriptors that they may use up. ``done`` is
+    set when the last message due before the window's end has been given to its exchange. ``unsent`` counts, once
+    stopped, those due in the window that were not.
     """
 
-    def __init__(self, pacer: ConstantRate, exchanges: Sequence[OpenLoop], start_ns: int, total: int) -> None:
+    def __init__(self, pacer: ConstantRate) -> None:
         self.done = anyio.Event()
+        self.unsent = 0
         self._pacer = pacer
-        self._exchanges = exchanges
-        self._start_ns = start_ns
-        self._total = total
+        self._exchanges: Sequence[OpenLoop] = ()
+        self._start_ns = 0
+        self._window = Window(0, 0)
+        self._total = 0
         self._next = 0
         self._timer = Timer(self._send_due)
+
+    def start(self, exchanges: Sequence[OpenLoop], start_ns: int, window: Window) -> None:
+        """Send from ``start_ns`` until the window's end."""
+        self._exchanges = exchanges
+        self._start_ns = start_ns
+        self._window = window
+        self._total = self._pacer.due_before(window.end_ns - start_ns)
         self._timer.call_at(start_ns)
 
     def stop(self) -> None:
-        """Give up what has not been sent, counting it as unsent."""
+        """Give up what has not been sent. May be called again."""
         self._timer.close()
-        for index in range(self._next, self._total):
-            self._exchanges[index % len(self._exchanges)].give_up(self._start_ns + self._pacer.due_ns(index))
+        # Reckoned, not walked through: at a rate beyond all capacity these can be billions.
+        measured = max(self._next, self._pacer.due_before(self._window.start_ns - self._start_ns))
+        self.unsent += max(self._total - measured, 0)
         self._next = self._total
 
     def _send_due(self) -> None:
