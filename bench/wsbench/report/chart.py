@@ -16,7 +16,7 @@ from wsbench.report import reading, verdict, wording
 from wsbench.report.reading import Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from wsbench import document
 
@@ -28,7 +28,8 @@ _WIDTH, _HEIGHT = 440.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 96.0, 10.0, 42.0
 _LABEL_GAP, _LABEL_LENGTH = 14.0, 13
 _NINES = ((0.0, "0"), (0.30103, "50%"), (1.0, "90%"), (2.0, "99%"), (3.0, "99.9%"), (4.0, "99.99%"), (5.0, "99.999%"))
-_STEPS = (1.0, 2.0, 5.0)
+_TICK_LETTER, _TICK_GAP = 6.5, 8.0
+_STEPS, _FINE_STEPS = (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 _FAVOURS = (1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 
 
@@ -132,9 +133,8 @@ def rounds(result: document.Result) -> str:
 def forest(result: document.Result, baseline: str, candidate: str) -> str:
     """The comparisons of one pair as intervals: right of the middle the candidate is better; empty where none is known.
 
-    All pairs of a result have the same scale.
+    Every pair has a scale of its own: a small difference beside a large one would else be a dot.
     """
-    reach = _reach(result)
     shown = [
         (comparison, judgement)
         for comparison in result["comparisons"]
@@ -143,6 +143,7 @@ def forest(result: document.Result, baseline: str, candidate: str) -> str:
     ]
     if not any(_favour(comparison) for comparison, judgement in shown if judgement is not Judgement.INSUFFICIENT):
         return ""
+    reach = _reach([comparison for comparison, judgement in shown if judgement is not Judgement.INSUFFICIENT])
     step, left, right, top = 44.0, 14.0, 14.0, 20.0
     height = top + step * len(shown) + 26
     centre, half = _WIDTH / 2, (_WIDTH - left - right) / 2
@@ -206,15 +207,10 @@ def _favour(comparison: document.Comparison) -> tuple[float, float, float] | Non
     return (1 / high, 1 / middle, 1 / low) if comparison["lower_is_better"] else (low, middle, high)
 
 
-def _reach(result: document.Result) -> float:
+def _reach(comparisons: Sequence[document.Comparison]) -> float:
     """The factor at either end of the scale."""
-    known = [
-        max(favour[2], 1 / favour[0])
-        for comparison in result["comparisons"]
-        if reading.judge(result, comparison) not in {Judgement.VOID, Judgement.INSUFFICIENT}
-        and (favour := _favour(comparison))
-    ]
-    widest = max(known, default=1.0)
+    favours = [favour for comparison in comparisons if (favour := _favour(comparison)) is not None]
+    widest = max((max(high, 1 / low) for low, _, high in favours), default=1.0)
     return next((factor for factor in _FAVOURS if factor >= widest), _FAVOURS[-1]) * 1.08
 
 
@@ -227,7 +223,9 @@ def _favour_ticks(reach: float) -> list[float]:
 # -- percentile curves
 
 
-def _curves(result: document.Result, curves: dict[str, tuple[Sequence[tuple[float, float]], int]], title: str) -> str:
+def _curves(
+    result: document.Result, curves: Mapping[str, tuple[Sequence[tuple[float, float]], int]], title: str
+) -> str:
     look = styles(result)
     lines = []
     for name, (points, count) in curves.items():
@@ -237,7 +235,7 @@ def _curves(result: document.Result, curves: dict[str, tuple[Sequence[tuple[floa
     if not lines:
         return ""
     furthest = max(x for line in lines for x, _ in line.points)
-    ticks = [(x, label) for x, label in _NINES if x <= furthest]
+    ticks = _readable([(x, label) for x, label in _NINES if x <= furthest], furthest)
     return _plot(
         lines,
         title=title,
@@ -253,6 +251,18 @@ def _nines(percentile: float, count: int) -> float:
     last = math.log10(max(count, 10))
     beyond = 1 - percentile / 100
     return last if beyond <= 0 else min(-math.log10(beyond), last)
+
+
+def _readable(ticks: Sequence[tuple[float, str]], furthest: float) -> list[tuple[float, str]]:
+    """The ticks that have room for their labels; whole nines come first, then the median, then nought."""
+    scale = (_WIDTH - _LEFT - _RIGHT) / max(furthest, 1.0)
+    kept: list[tuple[float, str]] = []
+    for x, label in [tick for tick in ticks if tick[0] >= 1] + [tick for tick in ticks if tick[0] < 1][::-1]:
+        if all(
+            abs(x - other) * scale > _TICK_LETTER * (len(label) + len(taken)) / 2 + _TICK_GAP for other, taken in kept
+        ):
+            kept.append((x, label))
+    return kept
 
 
 def _nines_of_thin(count: int) -> float:
@@ -318,9 +328,9 @@ def _plot(
     for line, (x, y), label_y in zip(lines, ends, heights, strict=True):
         start = _WIDTH - _RIGHT + 10
         _line(svg, (x, y), (start - 2, label_y), f"leader c{line.style.colour}")
-        label = _text(svg, _short(line.name), (start, label_y + 4), "label", "start")
+        words = _text(svg, _short(line.name), (start, label_y + 4), "label", "start")
         if _short(line.name) != line.name:
-            SubElement(label, "title").text = line.name
+            SubElement(words, "title").text = line.name
     return _markup(svg)
 
 
@@ -344,6 +354,9 @@ def _time_ticks(low: float, high: float) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     fine = [step * 10.0**decade for decade in decades for step in _STEPS]
     inside = [value for value in fine if low <= value <= high]
+    if len(inside) < 3:
+        finer = [step * 10.0**decade for decade in decades for step in _FINE_STEPS]
+        inside = [value for value in finer if low <= value <= high]
     if len(inside) > 9:
         inside = [value for value in (10.0**decade for decade in decades) if low <= value <= high]
     return inside

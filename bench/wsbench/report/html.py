@@ -46,7 +46,10 @@ def render(result: document.Result) -> str:
         comparisons=tables.comparisons(result),
         forests=forests[:_OPEN_FORESTS],
         more_forests=forests[_OPEN_FORESTS:],
-        proofs=[(name, arm, reading.claim(arm), reading.standing(arm)) for name, arm in result["arms"].items()],
+        proofs=[
+            (name, arm, reading.claim(arm), reading.standing(arm), reading.standing_words(arm))
+            for name, arm in result["arms"].items()
+        ],
         costs=tables.costs(result),
         rounds_chart=Markup(chart.rounds(result)),  # noqa: S704
         rounds=tables.rounds(result),

@@ -33,6 +33,11 @@ def code(words: str) -> str:
     """Untrusted words in code, fit for a table's cell."""
     if _PLAIN_CODE.fullmatch(words):
         return f"`{words}`"
+    return html_code(words)
+
+
+def html_code(words: str) -> str:
+    """Untrusted words in code, fit for HTML in Markdown: every letter that could mean something is spelled out."""
     escaped = "".join(letter if letter.isalnum() or letter in " .-" else f"&#{ord(letter)};" for letter in words)
     return f"<code>{escaped}</code>"
 
@@ -90,6 +95,8 @@ def _verdict(result: document.Result) -> Iterator[str]:
 
 
 def _titled(table: tables.Table) -> Iterator[str]:
+    if not table.rows:
+        return
     yield f"**{text(table.title)}**"
     yield ""
     yield from _table(table)
@@ -128,15 +135,13 @@ def _refusals(result: document.Result) -> Iterator[str]:
 
 def _standings(result: document.Result) -> str:
     """The proof of every arm in HTML."""
-    return ", ".join(
-        f"<code>{html.escape(name)}</code> {reading.standing(arm)}" for name, arm in result["arms"].items()
-    )
+    return ", ".join(f"{html_code(name)} {reading.standing_words(arm)}" for name, arm in result["arms"].items())
 
 
 def _proof(result: document.Result) -> Iterator[str]:
     for name, arm in result["arms"].items():
         proof = arm["proof"]
-        yield f"{code(name)} claims {text(reading.claim(arm))}: **{reading.standing(arm)}**."
+        yield f"{code(name)} claims {text(reading.claim(arm))}: **{reading.standing_words(arm)}**."
         yield text(reading.sentence(proof["summary"]))
         yield ""
         for witness in proof["witnesses"]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from wsbench.report import wording
 
@@ -71,7 +71,8 @@ def alerts(result: document.Result) -> list[Alert]:
         Alert(
             Gravity.DISPROVED,
             f"DISPROVED: {name} did not speak what it claims",
-            f"It claims: {claim(arm)}. {sentence(arm['proof']['summary'])} Its figures are no result and are not shown.",
+            f"It claims: {claim(arm)}. {sentence(arm['proof']['summary'])} "
+            "Its figures are no result and are not shown.",
         )
         for name, arm in arms
         if standing(arm) is Standing.DISPROVED
@@ -112,6 +113,12 @@ def standing(arm: document.ArmResult) -> Standing:
     return Standing(arm["proof"]["verdict"])
 
 
+def standing_words(arm: document.ArmResult) -> str:
+    """The verdict of its proof; where nothing is claimed, there is nothing to prove."""
+    found = standing(arm)
+    return f"{found}, claims nothing" if found is Standing.UNPROVED and not claims(arm) else found.value
+
+
 def stands(arm: document.ArmResult) -> bool:
     """Whether the arm's figures may be shown as a result."""
     return outcome(arm) is Outcome.MEASURED and standing(arm) is not Standing.DISPROVED
@@ -146,6 +153,17 @@ def absence(arm: document.ArmResult) -> str | None:
     if outcome(arm) is Outcome.REFUSED:
         return refusal(arm)
     return None
+
+
+def refused_as_claimed(arm: document.ArmResult) -> bool:
+    """Whether the arm was refused just as it claims to be: no failure, but what it is there to show."""
+    refused = arm["refusal"]
+    return (
+        outcome(arm) is Outcome.REFUSED
+        and standing(arm) is not Standing.DISPROVED
+        and refused is not None
+        and refused["status"] == arm["claim"]["refused_status"]
+    )
 
 
 def refusal(arm: document.ArmResult) -> str:
@@ -196,7 +214,7 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: object) -> object:
     if isinstance(value, str):
         return _printable(value)
     if isinstance(value, dict):

@@ -48,12 +48,13 @@ class Cell:
 class Row:
     """One line: either cells or, where there are no figures, a note over their whole width.
 
-    ``first`` is false where the row goes on with the arm of the row before.
+    ``grave`` marks a note on what must not be. ``first`` is false where the row goes on with the arm of the row before.
     """
 
     head: str
     cells: tuple[Cell, ...] = ()
     note: str = ""
+    grave: bool = False
     first: bool = True
 
 
@@ -76,7 +77,7 @@ def round_trips(result: document.Result) -> Table:
     for name, arm in result["arms"].items():
         absent = reading.absence(arm)
         if absent is not None:
-            rows.append(Row(name, note=absent))
+            rows.append(Row(name, note=absent, grave=not reading.refused_as_claimed(arm)))
             continue
         kinds: list[tuple[str, document.Latency | None]] = [("service time", arm["service_time"])]
         if open_loop:
@@ -225,19 +226,22 @@ def rounds(result: document.Result) -> Table:
     rows: list[Row] = []
     for name, arm in result["arms"].items():
         for place, trial in enumerate(arm["rounds"]):
-            rows.append(Row(name, tuple(_trial(trial, open_loop=open_loop)), first=place == 0))
+            rows.append(
+                Row(name, tuple(_trial(trial, open_loop=open_loop, stands=reading.stands(arm))), first=place == 0)
+            )
     kind = "response time" if open_loop else "service time"
     columns = ("arm", "round", "position", "proof", "msgs/s", f"{kind} p50", "p99", "connect p50", "echoes", "lost")
     return Table("Rounds", columns, tuple(rows), note="Position: the arm's place in the shuffled order of the round.")
 
 
-def _trial(trial: document.Round, *, open_loop: bool) -> Iterator[Cell]:
+def _trial(trial: document.Round, *, open_loop: bool, stands: bool) -> Iterator[Cell]:
+    """Of an arm that does not stand, only which round was proved and which not."""
     disproved = trial["proof"] == reading.Standing.DISPROVED
     latency = reading.round_trip(trial, open_loop=open_loop)
     yield Cell(wording.whole(trial["round"]))
     yield Cell(wording.whole(trial["position"]))
     yield Cell(trial["proof"], Mark.BAD if disproved else Mark.PLAIN)
-    if disproved:
+    if disproved or not stands:
         yield from (Cell(wording.NOTHING, Mark.FAINT) for _ in range(6))
         return
     yield Cell(wording.rate(trial["achieved_rate"]))
@@ -267,7 +271,10 @@ def plan(result: document.Result) -> list[tuple[str, str]]:
         ("payload", f"{asked['payload_bytes']:,} bytes, {asked['payload_kind']}"),
         (
             "rounds",
-            f"{asked['rounds']:,} of {wording.span(asked['duration_us'])} each, after {wording.span(asked['warmup_us'])} warm-up",
+            (
+                f"{asked['rounds']:,} of {wording.span(asked['duration_us'])} each, "
+                f"after {wording.span(asked['warmup_us'])} warm-up"
+            ),
         ),
         ("driver engine", asked["engine"]),
         ("server engine", asked["server_engine"]),
@@ -310,12 +317,18 @@ def environment(result: document.Result) -> list[tuple[str, str]]:
 def how_to_read(result: document.Result) -> list[str]:
     """What a reader needs to know to read the figures right."""
     said = [
-        "A verdict is faster or slower only where the whole interval lies on one side of no change. "
-        "'No difference shown' is not 'no difference': the interval says what remains possible.",
-        "Arms are measured in shuffled rounds and compared round by round; a change is the mean over rounds, so it can "
-        "differ a little from the quotient of the figures in the tables, which pool all rounds.",
-        "proved: independent witnesses (access log, Envoy's counters, a header that the echo server saw) agree with "
-        "what the arm claims to speak. An arm that is disproved has no figures.",
+        (
+            "A verdict is faster or slower only where the whole interval lies on one side of no change. "
+            "'No difference shown' is not 'no difference': the interval says what remains possible."
+        ),
+        (
+            "Arms are measured in shuffled rounds and compared by round; a change is the mean over rounds, so it may "
+            "differ a little from the quotient of the figures in the tables, which pool all rounds."
+        ),
+        (
+            "proved: independent witnesses (access log, Envoy's counters, a header the echo server saw) agree with "
+            "what the arm claims to speak. An arm that is disproved has no figures."
+        ),
     ]
     if reading.open_loop(result):
         said.append(

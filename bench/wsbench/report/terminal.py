@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 _COMPARISONS = 24
+_LONGEST_FIGURE = 14
 _BARS = " ▁▂▃▄▅▆▇█"
 _STYLES = {
     Mark.PLAIN: "",
@@ -129,7 +130,7 @@ def _table(table: tables.Table) -> Iterator[RenderableType]:
     notes = []
     for row in table.rows:
         if row.note:
-            notes.append(Text.assemble((row.head, "bold"), ": ", row.note, style="red"))
+            notes.append(Text.assemble((row.head, "bold"), ": ", row.note, style="red" if row.grave else "yellow"))
             continue
         cells = [Text(cell.text, style=_STYLES[cell.mark]) for cell in row.cells]
         drawn.add_row(Text(row.head if row.first else "", style="bold"), *cells)
@@ -151,7 +152,8 @@ def _least(table: tables.Table, place: int) -> int | None:
     if place <= table.words:
         return None
     longest_word = max(len(word) for word in table.columns[place].split())
-    return max([longest_word, *(len(row.cells[place - 1].text) for row in table.rows if row.cells)])
+    longest = max([longest_word, *(len(row.cells[place - 1].text) for row in table.rows if row.cells)])
+    return min(longest, _LONGEST_FIGURE)
 
 
 def _losses(result: document.Result) -> Iterator[RenderableType]:
@@ -181,7 +183,11 @@ def _proof(result: document.Result) -> Iterator[RenderableType]:
         standing = reading.standing(arm)
         yield _indented(
             Text.assemble(
-                (name, "bold"), " claims ", reading.claim(arm), ": ", (standing.value, _STANDING_STYLES[standing])
+                (name, "bold"),
+                " claims ",
+                reading.claim(arm),
+                ": ",
+                (reading.standing_words(arm), _STANDING_STYLES[standing]),
             )
         )
         for witness in arm["proof"]["witnesses"]:

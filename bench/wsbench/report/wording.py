@@ -1,4 +1,4 @@
-"""Numbers in the reader's terms: units, three significant digits, ratios as "24% lower". Never in the wrong direction."""
+"""Numbers in the reader's terms: units, three significant digits, ratios as "24% lower", never the wrong way round."""
 
 from __future__ import annotations
 

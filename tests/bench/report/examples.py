@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def figures(
     window_us: float = 2e6,
     lab: bool = True,
 ) -> dict[str, Any]:
-    shrink = 2.6 if sidecars else 1.0
+    shrink = (2.6 if hop != 1 else 2.4) if sidecars else 1.0
     echo = latency(median_us, received)
     cost: dict[str, Any] | None = None
     if sidecars:
@@ -204,7 +205,7 @@ def arm(
         "curves": {
             "service_time": curve(median_us, count),
             "response_time": None if rate is None else curve(median_us * 1.15, count, 0.6),
-            "connect": curve(410.0 * (2.6 if sidecars else 1.0), 64 * rounds),
+            "connect": curve(410.0 * ((2.6 if hop != 1 else 2.4) if sidecars else 1.0), 64 * rounds),
         },
         "rounds": trials,
     }
@@ -276,7 +277,7 @@ def compared(
     rate: tuple[float, float, float] | None = (1.24, 1.31, 1.38),
     p50: tuple[float, float, float] | None = (0.72, 0.76, 0.81),
     p99: tuple[float, float, float] | None = (0.97, 1.02, 1.07),
-    connect: tuple[float, float, float] | None = (0.93, 0.988, 1.04),
+    connect: tuple[float, float, float] | None = (0.84, 0.93, 1.03),
     open_loop: bool = False,
     rounds: int = 10,
 ) -> list[document.Comparison]:
@@ -306,7 +307,7 @@ def result(
         "incomplete_reason": None,
         "started_at": "2026-08-22T10:00:00+00:00",
         "finished_at": "2026-08-22T10:03:11+00:00",
-        "command": "python -m wsbench run --arms direct,http1,http2,http2-blocked --connections 64 --rounds 10 --seed 7",
+        "command": "python -m wsbench run --arms direct,http1,http2,http2-blocked -c 64 --rounds 10 --seed 7",
         "environment": {
             "platform": "Linux x86_64",
             "kernel": "6.1.0-34-amd64",
@@ -512,8 +513,9 @@ def no_arms() -> document.Result:
     return result({}, complete=False, incomplete_reason="interrupted before the first round")
 
 
+# Reports leave a result as it is (a test says so): each is made once.
 EXAMPLES: dict[str, Callable[[], document.Result]] = {
-    function.__name__: function
+    function.__name__: cache(function)
     for function in (
         closed_loop,
         open_loop,

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+from wsbench.report import html
+
+from tests.bench.report import examples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsbench import document
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+)
+
+
+class Page(HTMLParser):
+    """The tags of a page; every one that is opened must be closed in its turn."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_is_well_formed(example: document.Result) -> None:
+    page = Page(html.render(example))
+    assert page.open == []
+    names = [tag for tag, _ in page.tags]
+    assert names[:3] == ["html", "head", "meta"]
+    assert page.tags[0][1]["lang"] == "en"
+    assert page.tags[2][1]["charset"] == "utf-8"
+
+
+def test_nothing_is_loaded_and_nothing_runs(example: document.Result) -> None:
+    text = html.render(example)
+    page = Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        assert not {"src", "href", "srcset", "xlink:href", "action"} & attributes.keys()
+        assert not any(name.startswith("on") for name in attributes)
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert not re.search(r"https?://", style)
+    policy = next(found for _, found in page.tags if found.get("http-equiv") == "Content-Security-Policy")
+    assert (policy["content"] or "").startswith("default-src 'none'")
+
+
+def test_hostile_words_are_shown_and_do_nothing() -> None:
+    text = html.render(examples.hostile())
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert examples.HOSTILE in "".join(Page(text).text)
+
+
+def test_headings_are_in_order(example: document.Result) -> None:
+    levels = [int(tag[1]) for tag, _ in Page(html.render(example)).tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_tables_have_captions_and_scopes(example: document.Result) -> None:
+    page = Page(html.render(example))
+    names = [tag for tag, _ in page.tags]
+    assert names.count("table") == names.count("caption")
+    assert all(found.get("scope") in {"col", "row"} for tag, found in page.tags if tag == "th")
+
+
+def test_drawings_have_a_role_and_words(example: document.Result) -> None:
+    for tag, found in Page(html.render(example)).tags:
+        if tag == "svg":
+            assert found.get("role") == "img" or found.get("aria-hidden") == "true"
+
+
+def test_the_page_is_small(example: document.Result) -> None:
+    assert len(html.render(example)) < 600_000
+
+
+def _luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_is_enough_for_wcag_aa(scheme: str) -> None:
+    style = html.render(examples.no_arms())
+    blocks = re.findall(r":root\{([^}]*--bg[^}]*)\}", style)
+    found = dict(re.findall(r"--([\w-]+):(#\w+)", blocks[scheme == "dark"]))
+    for words in ("fg", "soft", "good", "bad", "warn", "accent"):
+        assert _contrast(found[words], found["bg"]) >= 4.5
+        assert _contrast(found[words], found["card"]) >= 4.5
+    for words in ("good", "bad", "warn"):
+        for over in (words, "fg"):
+            assert _contrast(found[over], found[f"{words}-bg"]) >= 4.5
+    for line in (f"c{number}" for number in range(8)):
+        assert _contrast(found[line], found["bg"]) >= 3
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
+@pytest.mark.parametrize(("name", "size", "scheme"), [("closed_loop", "1120,4000", 1), ("hostile", "400,6000", 0)])
+def test_chromium_shows_it_without_a_complaint(tmp_path: Path, name: str, size: str, scheme: int) -> None:
+    assert CHROMIUM is not None
+    page, picture = tmp_path / "report.html", tmp_path / "report.png"
+    page.write_text(html.render(examples.EXAMPLES[name]()), encoding="utf-8")
+    ended = subprocess.run(
+        [
+            CHROMIUM,
+            *FLAGS,
+            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--window-size={size}",
+            f"--blink-settings=preferredColorScheme={scheme}",
+            f"--screenshot={picture}",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "CONSOLE" not in ended.stderr
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert picture.stat().st_size > 30_000
