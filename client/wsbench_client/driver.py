@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 _JUDGE_EVERY_S = 0.02
+_JUDGE_AT_LEAST = 512
 _PROGRESS_EVERY_NS = 500_000_000
 _MAX_STAGGER_NS = 50_000_000
 _OUTSTANDING_MESSAGES = 250_000
@@ -218,7 +219,7 @@ class _Drive:
         reported_ns = clock_ns()
         while (left_ns := when_ns - clock_ns()) > 0 and self.open:
             await anyio.sleep(min(left_ns / SECOND_NS, _JUDGE_EVERY_S))
-            journal.judge()
+            journal.judge(_JUDGE_AT_LEAST)
             self._resume_stumbled()
             if clock_ns() - reported_ns > _PROGRESS_EVERY_NS:
                 reported_ns = clock_ns()
@@ -238,7 +239,7 @@ class _Drive:
                 and all(exchange.idle for exchange in self.exchanges if exchange.alive)
             ):
                 await anyio.sleep(_JUDGE_EVERY_S / 4)
-                journal.judge()
+                journal.judge(_JUDGE_AT_LEAST)
         if sender is not None:
             sender.stop()
 
@@ -265,6 +266,8 @@ class _Drive:
             await self.all_closed.wait()
 
     def _report(self, phase: Phase, journal: Journal | None) -> None:
+        if journal is not None:
+            journal.judge()
         if self.on_progress is None:
             return
         watched = (journal.response_time or journal.service_time).percentiles_ns(_WATCHED) if journal else [None, None]

@@ -46,9 +46,12 @@ class Journal:
         self.note_sent = self._sent.append
         self.note_read = self._read.append
 
-    def judge(self) -> None:
-        """Record what has been noted since the last call, and forget it."""
-        if not self._read:
+    def judge(self, at_least: int = 1) -> None:
+        """Record what has been noted since it last was, and forget it; nothing, where that is fewer than ``at_least``.
+
+        A call costs about 15 us whatever it finds: a few hundred messages at a time make that little for each.
+        """
+        if len(self._read) < at_least:
             return
         self._judge(self._due, self._sent, self._read)
         del self._due[:], self._sent[:], self._read[:]

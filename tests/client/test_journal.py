@@ -64,6 +64,19 @@ def test_judged_in_batches_as_one_by_one(batches: list[list[tuple[int, int, int]
     assert (journal.received, journal.echoes_in_window) == (expected["received"], expected["echoes"])
 
 
+def test_too_few_wait_for_more() -> None:
+    journal = Journal(Window(0, 10), open_loop=False)
+    for count, judged in [(1, 0), (2, 0), (3, 3)]:
+        journal.note_sent(1)
+        journal.note_read(2)
+        journal.judge(at_least=3)
+        assert journal.received == judged, count
+    journal.note_sent(1)
+    journal.note_read(2)
+    journal.judge()
+    assert journal.received == 4
+
+
 def test_judging_nothing_twice() -> None:
     journal = Journal(Window(0, 10), open_loop=False)
     journal.note_sent(1)
