@@ -38,11 +38,12 @@ def main() -> int:
 async def _serve() -> None:
     while line := await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
         try:
-            recording = await drive(DrivePlan.from_json(json.loads(line)), _say_progress)
-        except (ValueError, TypeError, KeyError) as error:
+            plan = DrivePlan.from_json(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             _say({"error": f"{type(error).__name__}: {error}"})
-        else:
-            _say({"recording": recording.to_json()})
+            continue
+        recording = await drive(plan, _say_progress)
+        _say({"recording": recording.to_json()})
         gc.collect()
 
 

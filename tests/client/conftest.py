@@ -188,6 +188,20 @@ def _sockets() -> set[str]:
     return {link for link in found if link.startswith("socket:") or "timerfd" in link}
 
 
+async def _until(true: Callable[[], bool]) -> None:
+    for _ in range(2_000):
+        if true():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("not within two seconds")
+
+
+@pytest.fixture
+def until() -> Any:
+    """Waits for a condition, two seconds at most."""
+    return _until
+
+
 class Traces:
     """What a drive may leave behind: sockets, timers, tasks."""
 

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wsbench_client.exchange import ClosedLoop, OpenLoop
+from wsbench_client.journal import Journal, Window
+from wsbench_client.payload import PayloadRing
+from wsbench_client.plan import PayloadKind
+from wsbench_client.timer import clock_ns
+
+RING = PayloadRing.build(8, PayloadKind.BINARY, 0)
+HOUR_NS = 3600 * 10**9
+
+
+class Line:
+    """The far end of an exchange: what was sent, to be answered by hand."""
+
+    def __init__(self, exchange: ClosedLoop | OpenLoop, window: Window, *, open_loop: bool) -> None:
+        self.sent: list[bytes] = []
+        self.journal = Journal(window, open_loop=open_loop)
+        exchange.send = self.sent.append
+        exchange.begin(self.journal)
+
+
+def closed(window: Window, place: int = 0) -> tuple[ClosedLoop, Line, list[ClosedLoop]]:
+    stumbled: list[ClosedLoop] = []
+    exchange = ClosedLoop(RING, place, stumbled.append)
+    return exchange, Line(exchange, window, open_loop=False), stumbled
+
+
+def opened(window: Window, limit: int = 100) -> tuple[OpenLoop, Line]:
+    exchange = OpenLoop(RING, 0, limit)
+    return exchange, Line(exchange, window, open_loop=True)
+
+
+def now_window() -> Window:
+    return Window(clock_ns(), clock_ns() + HOUR_NS)
+
+
+# -- closed loop
+
+
+@pytest.mark.parametrize("place", [0, 255, 256, 1000])
+def test_each_echo_sends_the_next_round_the_ring(place: int) -> None:
+    exchange, line, _ = closed(now_window(), place)
+    exchange.start()
+    for count in range(1, 300):
+        assert len(line.sent) == count
+        assert exchange.receive(clock_ns(), line.sent[-1])
+    assert line.sent == [RING.messages[(place + index) % 256] for index in range(300)]
+    line.journal.judge()
+    assert line.journal.received == 299
+    assert exchange.unanswered() == 1
+
+
+def test_nothing_is_sent_after_the_window() -> None:
+    window = now_window()
+    exchange, line, _ = closed(window)
+    exchange.start()
+    assert exchange.receive(window.end_ns, line.sent[-1])
+    assert exchange.idle
+    assert len(line.sent) == 1
+
+
+def test_what_is_not_awaited_is_refused_and_changes_nothing() -> None:
+    exchange, line, _ = closed(now_window())
+    assert not exchange.receive(clock_ns(), RING.messages[0])
+    exchange.start()
+    assert not exchange.receive(clock_ns(), RING.messages[1])
+    assert len(line.sent) == 1
+    assert exchange.receive(clock_ns(), RING.messages[0])
+
+
+def test_after_a_mismatch_it_waits_to_be_resumed() -> None:
+    exchange, line, stumbled = closed(now_window())
+    exchange.start()
+    for _ in range(5):
+        exchange.receive_wrong()
+    assert (len(line.sent), stumbled) == (1, [exchange])
+    assert (exchange.mismatched, exchange.mismatched_in_window) == (5, 1)
+    exchange.resume()
+    assert line.sent == list(RING.messages[:2])
+    assert exchange.receive(clock_ns(), RING.messages[1])
+
+
+def test_it_is_not_resumed_after_the_window_nor_when_dead() -> None:
+    exchange, line, _ = closed(Window(0, 1))
+    exchange.resume()
+    alive, other, _ = closed(now_window())
+    alive.alive = False
+    alive.resume()
+    assert line.sent == other.sent == []
+
+
+@pytest.mark.parametrize(("window", "counted"), [(Window(0, 1), 0), (Window(0, 2**62), 1)])
+def test_mismatched_and_unanswered_count_in_the_window_only(window: Window, counted: int) -> None:
+    exchange, _, _ = closed(window)
+    exchange.start()
+    assert exchange.unanswered() == counted
+    exchange.receive_wrong()
+    assert (exchange.mismatched, exchange.mismatched_in_window, exchange.unanswered()) == (1, counted, 0)
+
+
+# -- open loop
+
+
+@given(st.lists(st.sampled_from(["send", "right", "wrong", "stray"])), st.integers(1, 5))
+def test_the_books_of_the_open_loop_are_always_balanced(steps: list[str], limit: int) -> None:
+    exchange, line = opened(Window(0, 2**62), limit)
+    answered = wrong = due = 0
+    for step in steps:
+        if step == "send":
+            exchange.send_due(due := due + 1)
+        elif step == "right" and answered + wrong < len(line.sent):
+            assert exchange.receive(clock_ns(), line.sent[answered + wrong])
+            answered += 1
+        elif step == "wrong" and answered + wrong < len(line.sent):
+            assert not exchange.receive(clock_ns(), b"something else")
+            exchange.receive_wrong()
+            wrong += 1
+        elif step == "stray" and answered + wrong == len(line.sent):
+            assert not exchange.receive(clock_ns(), RING.messages[0])
+            exchange.receive_wrong()
+        assert len(line.sent) - answered - wrong <= limit
+    line.journal.judge()
+    assert (line.journal.received, exchange.mismatched_in_window) == (answered, wrong)
+    assert len(line.sent) == answered + wrong + exchange.unanswered()
+    assert len(line.sent) + exchange.unsent == due
+    assert exchange.idle is (exchange.unanswered() == 0)
+
+
+def test_an_echo_out_of_turn_is_refused() -> None:
+    exchange, line = opened(now_window())
+    exchange.send_due(1)
+    exchange.send_due(2)
+    assert not exchange.receive(clock_ns(), line.sent[1])
+    assert exchange.receive(clock_ns(), line.sent[0])
+
+
+def test_a_dead_connection_sends_nothing_and_counts_it() -> None:
+    window = Window(10, 20)
+    exchange, line = opened(window)
+    exchange.alive = False
+    for due in (9, 10, 19, 20):
+        exchange.send_due(due)
+    assert (line.sent, exchange.unsent) == ([], 2)
+
+
+def test_response_time_is_from_when_it_was_due() -> None:
+    window = now_window()
+    exchange, line = opened(window)
+    due = window.start_ns + 1_000
+    exchange.send_due(due)
+    read = clock_ns() + 1_000_000
+    exchange.receive(read, line.sent[0])
+    line.journal.judge()
+    assert line.journal.response_time is not None
+    assert line.journal.response_time.total_ns == read - due
+
+
+def test_nothing_is_done_before_traffic_begins() -> None:
+    for exchange in (ClosedLoop(RING, 0, [].append), OpenLoop(RING, 0, 1)):
+        assert not exchange.receive(1, b"welcome")
+        exchange.receive_wrong()
+        assert (exchange.mismatched, exchange.mismatched_in_window, exchange.unanswered()) == (1, 0, 0)
