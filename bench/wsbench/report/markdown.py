@@ -145,9 +145,10 @@ def _proof(result: document.Result) -> Iterator[str]:
         yield text(reading.sentence(proof["summary"]))
         yield ""
         for witness in proof["witnesses"]:
+            says = witness["says"] or "no protocol named"
             yield (
                 f"- {witness['witness'].replace('_', ' ')} **{witness['verdict']}**: "
-                f"{wording.counted(witness['websockets'], 'WebSocket')}, {text(witness['says'] or 'nothing said')}. "
+                f"{wording.counted(witness['websockets'], 'WebSocket')}, {text(says)}. "
                 f"{text(witness['detail'])}"
             )
         yield ""

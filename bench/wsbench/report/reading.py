@@ -71,8 +71,7 @@ def alerts(result: document.Result) -> list[Alert]:
         Alert(
             Gravity.DISPROVED,
             f"DISPROVED: {name} did not speak what it claims",
-            f"It claims: {claim(arm)}. {sentence(arm['proof']['summary'])} "
-            "Its figures are no result and are not shown.",
+            f"It claims {claim(arm)}. {sentence(arm['proof']['summary'])} Its figures are no result and are not shown.",
         )
         for name, arm in arms
         if standing(arm) is Standing.DISPROVED
@@ -95,7 +94,7 @@ def alerts(result: document.Result) -> list[Alert]:
         Alert(
             Gravity.UNPROVED,
             f"UNPROVED: nothing shows what {name} spoke",
-            f"It claims: {claim(arm)}. {sentence(arm['proof']['summary'])} Do not decide on its figures.",
+            f"It claims {claim(arm)}. {sentence(arm['proof']['summary'])} Do not decide on its figures.",
         )
         for name, arm in arms
         if claims(arm) and standing(arm) is Standing.UNPROVED and outcome(arm) is not Outcome.FAILED
@@ -116,7 +115,8 @@ def standing(arm: document.ArmResult) -> Standing:
 def standing_words(arm: document.ArmResult) -> str:
     """The verdict of its proof; where nothing is claimed, there is nothing to prove."""
     found = standing(arm)
-    return f"{found}, claims nothing" if found is Standing.UNPROVED and not claims(arm) else found.value
+    nothing_claimed = found is Standing.UNPROVED and arm["kind"] == "target" and not claims(arm)
+    return f"{found}, claims nothing" if nothing_claimed else found.value
 
 
 def stands(arm: document.ArmResult) -> bool:
@@ -133,9 +133,9 @@ def claim(arm: document.ArmResult) -> str:
     """What the arm says of its hop."""
     protocol, status = arm["claim"]["hop_protocol"], arm["claim"]["refused_status"]
     if protocol is None and status is None:
-        return "nothing: there is no proxy" if arm["kind"] == "direct" else "nothing: what a target speaks is its own"
-    spoken = "" if protocol is None else f"the hop speaks {protocol}"
-    refused = "" if status is None else f"every upgrade is refused with {status}"
+        return "that no proxy is in the way" if arm["kind"] == "direct" else "nothing: what a target speaks is its own"
+    spoken = "" if protocol is None else f"that the hop speaks {protocol}"
+    refused = "" if status is None else f"that every upgrade is refused with {status}"
     return ", and ".join(part for part in (spoken, refused) if part)
 
 

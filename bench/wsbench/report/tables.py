@@ -287,12 +287,13 @@ def plan(result: document.Result) -> list[tuple[str, str]]:
 
 
 def setting(result: document.Result) -> str:
-    """The plan in one line."""
+    """The plan in one line, and whether there are warnings to be read before the figures are believed."""
     asked = result["plan"]
     loop = "closed loop" if asked["rate"] is None else f"open loop at {wording.rate(asked['rate'])} messages/s"
     return (
         f"{wording.counted(asked['connections'], 'connection')}, {asked['payload_bytes']:,}-byte messages, {loop}, "
         f"{wording.counted(asked['rounds'], 'round')} of {wording.span(asked['duration_us'])}"
+        + (f"; {wording.counted(len(result['warnings']), 'warning')}, see below" if result["warnings"] else "")
     )
 
 

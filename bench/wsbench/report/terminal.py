@@ -194,7 +194,7 @@ def _proof(result: document.Result) -> Iterator[RenderableType]:
             yield _indented(
                 Text(
                     f"  {witness['witness'].replace('_', ' ')} {witness['verdict']}: "
-                    f"{wording.counted(witness['websockets'], 'WebSocket')} {witness['says'] or 'nothing said'}"
+                    f"{wording.counted(witness['websockets'], 'WebSocket')}, {witness['says'] or 'no protocol named'}"
                 )
             )
 

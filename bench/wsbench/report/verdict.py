@@ -159,8 +159,7 @@ def _detail(judged: Sequence[tuple[document.Comparison, Judgement]], shown: int)
     ]
     hold = f"{share} intervals, widened so that all {shown} hold at once" if shown > 1 else f"{share} interval"
     if decided:
-        text = f"{', '.join(decided)}; {hold}."
-        return text[0].upper() + text[1:]
+        return f"Over all rounds: {', '.join(decided)}; {hold}."
     if open_:
         return f"That is not proof that they are equal; what the data leave possible: {', '.join(open_)} ({hold})."
     return ""
@@ -197,7 +196,7 @@ def _evidence(result: document.Result, *names: str) -> str:
         sentences.append(wording.listed(proofs) + ".")
     silent = [name for name, arm in arms if arm["kind"] == "target" and not reading.claims(arm)]
     if silent:
-        sentences.append(f"{wording.listed(silent)} claims nothing of its hop, so no protocol is proved there.")
+        sentences.append(f"No protocol is proved for {wording.listed(silent)}: a target claims nothing of its hop.")
     hops = [
         f"{connections:,} over {spoken(name)}"
         for name, arm in arms

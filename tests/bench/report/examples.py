@@ -157,6 +157,24 @@ def proof(protocol: str, websockets: int, verdict: str = "proved", spoke: str | 
     }
 
 
+def floor(websockets: int) -> dict[str, Any]:
+    """The proof of ``direct``: the echo server saw no sidecar's header."""
+    return {
+        "verdict": "proved",
+        "summary": "no sidecar was seen",
+        "witnesses": [
+            {
+                "witness": "handshake_header",
+                "says": None,
+                "websockets": websockets,
+                "verdict": "supports",
+                "detail": f"no header in {websockets} handshakes",
+                "sample": None,
+            }
+        ],
+    }
+
+
 def unproved(why: str = "there is no hop to prove") -> dict[str, Any]:
     return {"verdict": "unproved", "summary": why, "witnesses": []}
 
@@ -198,7 +216,7 @@ def arm(
         "summary": f"the {name} arm",
         "url": "ws://127.0.0.1:40001/",
         "claim": {"hop_protocol": protocol, "refused_status": None},
-        "proof": proof(protocol, 64 * rounds) if protocol else unproved(),
+        "proof": proof(protocol, 64 * rounds) if protocol else floor(64 * rounds) if kind == "direct" else unproved(),
         "outcome": "measured",
         "failure": None,
         "refusal": None,

@@ -51,6 +51,7 @@ SAYS = {
         "server access log",
         "47.9",
         "client-bound",
+        "1 warning, see below",
         "AMD EPYC 7B13",
         "--seed 7",
     ],

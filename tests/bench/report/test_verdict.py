@@ -71,8 +71,8 @@ def test_the_title_says_what_the_intervals_allow(
 def test_the_detail_says_by_how_much_and_how_sure_and_that_it_is_corrected() -> None:
     said = verdict.of(examples.closed_loop())
     assert said.detail == (
-        "Messages per second 31% higher (24% to 38% higher), p50 round trip 24% lower (19% to 28% lower); "
-        "95% intervals, widened so that all 12 hold at once."
+        "Over all rounds: messages per second 31% higher (24% to 38% higher), p50 round trip 24% lower (19% to 28% "
+        "lower); 95% intervals, widened so that all 12 hold at once."
     )
     assert said.evidence == (
         "http1 is proved to speak HTTP/1.1 by 3 witnesses and http2 is proved to speak HTTP/2 by 3 witnesses. "
@@ -104,7 +104,7 @@ def test_without_both_http_arms_the_first_comparison_that_stands_is_the_verdict(
     arms = {name: examples.arm(name, kind="target", rounds=2) for name in ("blue", "green")}
     said = verdict.of(examples.result(arms, examples.compared("blue", "green")))
     assert said.title.startswith("In this run, green was faster than blue in messages per second")
-    assert said.evidence == "blue and green claims nothing of its hop, so no protocol is proved there."
+    assert said.evidence == "No protocol is proved for blue and green: a target claims nothing of its hop."
 
 
 @given(
