@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wsbench import document
 
 _PLAIN_CODE = re.compile(r"[A-Za-z0-9 ._/:=+,-]+")
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#!|~$])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
 def render(result: document.Result) -> str:
