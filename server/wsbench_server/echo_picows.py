@@ -31,6 +31,7 @@ class PicowsEcho:
         self.delay = DelayLine(config.delay_ns, config.delay_jitter_ns) if config.delayed else None
         self.connections: set[_Connection] = set()
         self.gone = asyncio.Event()
+        self.stopping = False
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -50,6 +51,7 @@ class PicowsEcho:
 
     async def stop(self, grace_s: float) -> None:
         assert self._server is not None
+        self.stopping = True
         self._server.close()
         for connection in self.connections:
             connection.transport.send_close(WSCloseCode.GOING_AWAY)
@@ -97,7 +99,8 @@ class _Connection(picows.WSListener):
         if kind in _DATA and frame.fin:
             self._send(kind, frame.get_payload_as_bytes())
         elif kind is WSMsgType.CLOSE:
-            self._closed_properly = True
+            # An answer to our own Close frame is a proper end only where that told of going away, not of a fault.
+            self._closed_properly = not transport.is_close_frame_sent or self._echo.stopping
             if not transport.is_close_frame_sent:
                 transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()

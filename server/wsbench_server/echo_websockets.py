@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from websockets.asyncio.connection import broadcast
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.exceptions import ConnectionClosed
 
 from wsbench_server.delay import DelayLine
 from wsbench_server.echo import GOING_AWAY
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wsbench_server.counters import Counters
 
 _SWITCHING = 101
+_NO_ERROR = (1000, GOING_AWAY)
 
 
 class WebsocketsEcho:
@@ -83,8 +84,7 @@ class WebsocketsEcho:
             else:
                 await self._echo_delayed(connection, self._delay)
         except ConnectionClosed as closed:
-            if isinstance(closed, ConnectionClosedError):
-                counters.errors += 1
+            counters.errors += _is_error(closed)
         finally:
             counters.connections_open -= 1
 
@@ -113,3 +113,10 @@ class WebsocketsEcho:
         broadcast((connection,), message)
         self._counters.messages_sent += 1
         self._counters.bytes_sent += size
+
+
+def _is_error(closed: ConnectionClosed) -> bool:
+    """Whether no Close frame came, or this side closed for a fault. The peer's own code is the peer's business."""
+    if closed.rcvd is None:
+        return True
+    return closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code not in _NO_ERROR

@@ -1,0 +1,108 @@
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import psutil
+import pytest
+
+from wsbench.arms import ARMS
+from wsbench.envoy import EnvoyBinary, running_sidecar
+from wsbench.envoy_config import SidecarSettings, server_sidecar
+from wsbench.errors import LabError, UsageError
+
+pytestmark = pytest.mark.lab
+
+
+def config(folder: Path) -> dict[str, Any]:
+    hop = ARMS["http2"].hop
+    assert hop is not None
+    return server_sidecar(SidecarSettings(str(folder / "a.access.log"), 1), hop)
+
+
+def test_the_packages_envoy_is_found(envoy: EnvoyBinary) -> None:
+    assert envoy.path.is_file()
+    assert envoy.version[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        (None, 0, "there is no such file"),
+        ("#!/bin/sh\n", 0o644, "is not executable"),
+        ("#!/bin/sh\necho something else\n", 0o755, "is not an Envoy: --version says 'something else'"),
+        ("neither script nor program", 0o755, "cannot be run"),
+    ],
+)
+def test_what_is_no_envoy_is_named(tmp_path: Path, content: str | None, mode: int, words: str) -> None:
+    path = tmp_path / "envoy"
+    if content is not None:
+        path.write_text(content)
+        path.chmod(mode)
+    with pytest.raises(UsageError, match=words) as caught:
+        EnvoyBinary.find(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_sidecar_serves_on_a_free_port_and_counts(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path, concurrency: int
+) -> None:
+    async def work() -> None:
+        async with running_sidecar(envoy, "it", config(tmp_path), tmp_path, "a", concurrency) as sidecar:
+            assert psutil.pid_exists(sidecar.pid)
+            counters = await sidecar.counters()
+            assert counters["server.live"] == 1
+            assert counters["server.concurrency"] == concurrency
+            async with await anyio.connect_tcp("127.0.0.1", sidecar.port) as stream:
+                await stream.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = await stream.receive()
+            # Nothing listens behind it.
+            assert answer.startswith(b"HTTP/1.1 503")
+
+    on_loop(work)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.access.log", "a.json", "a.log"]
+
+
+def test_a_rejected_configuration_gives_envoys_own_words(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    broken = config(tmp_path)
+    broken["static_resources"]["clusters"][0]["no_such_field"] = 1
+
+    async def work() -> None:
+        async with running_sidecar(envoy, "it", broken, tmp_path, "a", 1):
+            pytest.fail("it cannot run")
+
+    with pytest.raises(LabError, match="Envoy rejects .*a.json: .*no_such_field"):
+        on_loop(work)
+
+
+def test_a_killed_envoy_is_an_error_that_names_it(on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running_sidecar(envoy, "http2's client sidecar", config(tmp_path), tmp_path, "a", 1) as sidecar:
+            os.kill(sidecar.pid, signal.SIGKILL)
+            await sidecar.child.wait()
+            await sidecar.counters()
+
+    with pytest.raises(LabError, match="http2's client sidecar was killed by signal 9"):
+        on_loop(work)
+
+
+def test_an_envoy_that_hangs_is_an_error_and_no_hang(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsbench.envoy._ADMIN_TIMEOUT_S", 0.3)
+
+    async def work() -> None:
+        async with running_sidecar(envoy, "it", config(tmp_path), tmp_path, "a", 1) as sidecar:
+            os.kill(sidecar.pid, signal.SIGSTOP)
+            try:
+                await sidecar.counters()
+            finally:
+                os.kill(sidecar.pid, signal.SIGCONT)
+
+    with pytest.raises(LabError, match="does not answer on its admin port"):
+        on_loop(work)

@@ -1,0 +1,227 @@
+"""The lab end to end: real Envoys, the real echo server, the ``websockets`` client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import psutil
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from wsbench.arms import ARMS, Arm, sabotaged
+from wsbench.envoy import EnvoyBinary
+from wsbench.errors import UsageError
+from wsbench.evidence import Observer
+from wsbench.lab import Lab, LabPlan, LabTarget, open_lab
+from wsbench.proof import Evidence, Proof, Verdict, judge, refusal_of
+
+pytestmark = pytest.mark.lab
+HEADER = "x-wsbench-hop-protocol"
+
+
+def lab_plan(envoy: EnvoyBinary | None, output: Path, *arms: Arm, concurrency: int = 1) -> LabPlan:
+    return LabPlan(arms, output, envoy, concurrency, "websockets", 64)
+
+
+async def exchange(url: str, connections: int, **options: Any) -> Counter[str]:
+    """Open them fifty at a time, echo once on each, close them all at once; what the handshakes said of the hop."""
+    said: Counter[str] = Counter()
+    opened: list[ClientConnection] = []
+    try:
+        while len(opened) < connections:
+            batch = min(50, connections - len(opened))
+            opened += await asyncio.gather(*(connect(url, compression=None, **options) for _ in range(batch)))
+        for number, connection in enumerate(opened):
+            await connection.send(f"hello {number}")
+            assert await connection.recv() == f"hello {number}"
+            assert connection.response is not None
+            said[connection.response.headers.get(HEADER, "")] += 1
+    finally:
+        # Together: Envoy holds each closed connection for a second (its delayed close).
+        await asyncio.gather(*(connection.close() for connection in opened))
+    return said
+
+
+async def witnessed(target: LabTarget, connections: int, **options: Any) -> tuple[Proof, Evidence, tuple[int, int]]:
+    assert target.client is not None
+    assert target.server is not None
+    observer = Observer(target.client, target.server)
+    await observer.begin()
+    said = await exchange(target.url, connections, **options)
+    hop = await observer.hop_connections()
+    evidence = await observer.finish(connections, 0)
+    proof = judge(target.arm.claim, opened=connections, refused={}, hop_protocols=said, evidence=evidence)
+    return proof, evidence, hop
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_each_hop_speaks_what_it_claims_and_all_witnesses_say_so(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path, concurrency: int
+) -> None:
+    async def work() -> None:
+        plan = lab_plan(envoy, tmp_path, ARMS["http1"], ARMS["http2"], concurrency=concurrency)
+        async with open_lab(plan) as lab:
+            for name in ("http1", "http2"):
+                # Twice: over HTTP/2 the second trial finds the first one's connection.
+                for _trial in range(2):
+                    proof, evidence, _ = await witnessed(lab.targets[name], 40)
+                    assert proof.verdict is Verdict.PROVED, proof
+                    assert len(proof.testimonies) == 3
+                    assert {testimony.websockets for testimony in proof.testimonies} == {40}
+                    # The client speaks HTTP/1.1 to its sidecar, whatever the hop speaks.
+                    assert evidence.client_log.having("HTTP/1.1", 101) == 40
+
+    on_loop(work)
+
+
+def test_a_sabotaged_hop_is_disproved_by_every_witness(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, sabotaged(ARMS["http2"]))) as lab:
+            proof, _, _ = await witnessed(lab.targets["http2"], 5)
+            assert proof.verdict is Verdict.DISPROVED
+            assert {testimony.says for testimony in proof.testimonies} == {"HTTP/1.1"}
+
+    on_loop(work)
+
+
+def test_a_client_cannot_forge_what_the_sidecar_says_of_the_hop(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS["http1"])) as lab:
+            said = await exchange(lab.targets["http1"].url, 3, additional_headers={HEADER: "HTTP/2"})
+            assert said == {"HTTP/1.1": 3}
+
+    on_loop(work)
+
+
+def test_without_allow_connect_every_upgrade_is_refused_with_503(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    async def refused(url: str) -> int:
+        try:
+            async with connect(url):
+                pytest.fail("it was let through")
+        except InvalidStatus as error:
+            return error.response.status_code
+
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS["http2-blocked"])) as lab:
+            target = lab.targets["http2-blocked"]
+            assert target.client is not None
+            assert target.server is not None
+            observer = Observer(target.client, target.server)
+            await observer.begin()
+            statuses = Counter(await asyncio.gather(*(refused(target.url) for _ in range(8))))
+            evidence = await observer.finish(0, 8)
+        assert statuses == {503: 8}
+        proof = judge(target.arm.claim, opened=0, refused=statuses, hop_protocols={}, evidence=evidence)
+        assert proof.verdict is Verdict.PROVED, proof
+        refusal = refusal_of(statuses, evidence)
+        assert refusal is not None
+        assert "DPE" in refusal.reason
+        assert "allow_connect" in refusal.remedy
+
+    on_loop(work)
+
+
+def test_1500_websockets_share_a_few_connections_over_http2(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    """Beyond Envoy's default circuit breakers (1,024), and every stream upgrades, not the first alone (envoy#38645)."""
+
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS["http2"])) as lab:
+            proof, _, (client_side, server_side) = await witnessed(lab.targets["http2"], 1500)
+            assert proof.verdict is Verdict.PROVED, proof
+            assert client_side == server_side
+            assert 1 <= client_side <= 4
+
+    on_loop(work)
+
+
+def test_direct_alone_starts_no_envoy(on_loop: Callable[..., Any], tmp_path: Path) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(None, tmp_path, ARMS["direct"])) as lab:
+            assert await exchange(lab.targets["direct"].url, 2) == {"": 2}
+            children = psutil.Process().children(recursive=True)
+            assert {child.pid for child in children} >= set(lab.server_pids)
+            assert not [child for child in children if "envoy" in child.name()]
+
+    on_loop(work)
+
+
+def test_an_arm_with_sidecars_needs_an_envoy(on_loop: Callable[..., Any], tmp_path: Path) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(None, tmp_path, ARMS["http1"])):
+            pytest.fail("it cannot start")
+
+    with pytest.raises(UsageError, match="arm 'http1' needs an Envoy"):
+        on_loop(work)
+
+
+def test_cancelling_at_any_moment_leaves_nothing(on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path) -> None:
+    async def work() -> None:
+        for number, moment_s in enumerate((0.05, 0.4, 0.8)):
+            output = tmp_path / str(number)
+            output.mkdir()
+            with anyio.move_on_after(moment_s):
+                async with open_lab(lab_plan(envoy, output, ARMS["http1"], ARMS["http2"])):
+                    await anyio.sleep_forever()
+            assert not psutil.Process().children(recursive=True)
+
+    on_loop(work)
+
+
+def the_articles_session(url: str) -> str:
+    """``python -m websockets URL`` on a terminal: hello, then Ctrl-D; what it printed."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "websockets", url], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+    ) as client:
+        os.close(theirs)
+        said = b""
+
+        def read_until(words: bytes) -> None:
+            nonlocal said
+            while words not in said:
+                said += os.read(ours, 4096)
+
+        try:
+            read_until(b"Connected to")
+            os.write(ours, b"hello\r")
+            read_until(b"< hello")
+            os.write(ours, b"\x04")
+            read_until(b"Connection closed: 1000 (OK).")
+            assert client.wait(timeout=20) == 0
+        finally:
+            client.kill()
+            os.close(ours)
+    return said.decode()
+
+
+def test_the_articles_session_works_word_for_word(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    async def session(lab: Lab, name: str) -> None:
+        said = await anyio.to_thread.run_sync(the_articles_session, lab.targets[name].url)
+        assert "< hello" in said
+
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS["direct"], ARMS["http1"], ARMS["http2"])) as lab:
+            for name in lab.targets:
+                await session(lab, name)
+
+    on_loop(work)
