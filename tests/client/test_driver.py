@@ -98,16 +98,16 @@ async def test_what_is_outstanding_is_bounded(changing: Any, make_plan: Any, mon
 
 
 async def test_two_thousand_connections(echoing: Any, make_plan: Any, traces: Any) -> None:
-    before = traces()
     async with echoing() as target:
+        before = traces()
         plan = make_plan(target.url, connections=2000, connect_concurrency=32, rate=8000.0, duration_ns=500 * MS)
         recording = await drive(plan)
+        await before.gone()
     assert recording.opened == target.seen.connections == 2000
     assert recording.errors == {}
     assert recording.sent + recording.unsent == 4000
     assert recording.received == recording.sent == target.seen.messages
     assert recording.closes == {1000: 2000}
-    await before.gone()
 
 
 @pytest.fixture
@@ -192,8 +192,8 @@ async def test_cancelled_in_every_phase(
         if progress.phase is phase and phase is not Phase.CONNECTING:
             reached.set()
 
-    before = traces()
     async with servers.websocket(handle, process_request=slow) as target:
+        before = traces()
         drain_ns = 50 * MS if phase is Phase.CLOSING else 5_000 * MS
         plan = make_plan(target.url, rate=rate, warmup_ns=50 * MS, duration_ns=50 * MS, drain_timeout_ns=drain_ns)
         if how == "task":
@@ -208,7 +208,7 @@ async def test_cancelled_in_every_phase(
                 await reached.wait()
                 group.cancel_scope.cancel()
         released.set()
-    await before.gone()
+        await before.gone()
 
 
 async def test_a_callback_that_fails_ends_the_drive_and_leaves_nothing(
@@ -218,12 +218,12 @@ async def test_a_callback_that_fails_ends_the_drive_and_leaves_nothing(
         if progress.phase is Phase.MEASURING:
             raise _StopError
 
-    before = traces()
     async with echoing() as target:
+        before = traces()
         with pytest.raises(ExceptionGroup) as raised:
             await drive(make_plan(target.url), on_progress)
         assert raised.group_contains(_StopError)
-    await before.gone()
+        await before.gone()
 
 
 # -- the truth
