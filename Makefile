@@ -33,6 +33,7 @@ format: $(READY) ## let ruff write the format
 
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
+	$(BIN)/mypy tests bench/benchmarks
 
 check: lint types test ## all of the above that can fail
 

@@ -19,6 +19,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from wsbench_client import DrivePlan, EngineName, Recording
 from wsbench_client.histogram import HIGHEST_NS, LatencyHistogram
 from wsbench_client.journal import Journal, Window

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from driver import SECOND_NS, echo_server, worker
+
 from wsbench_client import DrivePlan, EngineName
 
 BAR = 0.10

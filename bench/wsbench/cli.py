@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import anyio
 import uvloop
 from rich.console import Console
-from wsbench_client import EngineName, PayloadKind
-from wsbench_server import cli as server_cli
-from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
 from wsbench import __version__, hlog
 from wsbench.arms import ARMS
@@ -29,6 +26,9 @@ from wsbench.report import terminal
 from wsbench.results import Run, to_document
 from wsbench.runner import Experiment
 from wsbench.storage import OutputFolder, read_result
+from wsbench_client import EngineName, PayloadKind
+from wsbench_server import cli as server_cli
+from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -279,11 +279,13 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
             watcher,
             lambda run: folder.write_result(to_document(run)),
         )
-        interrupted = anyio.run(
+        ending = anyio.run(
             _interruptible, experiment, backend="asyncio", backend_options={"loop_factory": uvloop.new_event_loop}
         )
-    reason = f"interrupted by {interrupted.name} {experiment.where}" if interrupted else None
-    return _conclude(experiment.result(reason), folder, arguments.format, interrupted)
+    if isinstance(ending, WsbenchError) and not experiment.measured_anything:
+        folder.abandon()
+        raise ending
+    return _conclude(experiment, ending, folder, arguments.format)
 
 
 def _again(words: list[str], plan: RunPlan) -> str:
@@ -292,18 +294,17 @@ def _again(words: list[str], plan: RunPlan) -> str:
     return shlex.join(["python", "-m", "wsbench", *words, *seed])
 
 
-async def _interruptible(experiment: Experiment) -> signal.Signals | None:
-    """Run to the end, or to SIGINT or SIGTERM; which of them, if any. Raises what the run raises, by itself."""
-    received: signal.Signals | None = None
-    trouble: WsbenchError | None = None
+async def _interruptible(experiment: Experiment) -> signal.Signals | WsbenchError | None:
+    """Run to the end; or to SIGINT, SIGTERM or an error, whichever of them it was."""
+    ending: signal.Signals | WsbenchError | None = None
 
     async with anyio.create_task_group() as tasks:
 
         async def listen() -> None:
-            nonlocal received
+            nonlocal ending
             with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 async for number in signals:
-                    received = signal.Signals(number)
+                    ending = signal.Signals(number)
                     tasks.cancel_scope.cancel()
                     return
 
@@ -311,32 +312,39 @@ async def _interruptible(experiment: Experiment) -> signal.Signals | None:
         try:
             await experiment.run()
         except WsbenchError as error:
-            # Raised from here a task group would wrap it.
-            trouble = error
+            ending = error
+        except OSError as error:
+            ending = ResultError(f"cannot write to the output folder: {error.strerror}: {error.filename}")
         tasks.cancel_scope.cancel()
-    if trouble is not None:
-        raise trouble
-    return received
+    return ending
 
 
-def _conclude(run: Run, folder: OutputFolder, output_format: str, interrupted: signal.Signals | None) -> int:
+def _conclude(
+    experiment: Experiment, ending: signal.Signals | WsbenchError | None, folder: OutputFolder, output_format: str
+) -> int:
     """Write everything, print the result, choose the exit code. A full disk costs files, not the figures printed."""
+    reason = None
+    if isinstance(ending, signal.Signals):
+        reason = f"interrupted by {ending.name} {experiment.where}"
+    elif ending is not None:
+        reason = f"{ending} ({experiment.where})"
+    run = experiment.result(reason)
     result = to_document(run)
-    trouble: ResultError | None = None
+    troubles = [ending] if isinstance(ending, WsbenchError) else []
     try:
         folder.write_result(result)
         folder.write_logs(_logs(run))
         folder.write_reports(result)
     except ResultError as error:
-        trouble = error
+        troubles.append(error)
     _print(result, output_format)
-    if output_format == "text" and trouble is None:
+    if output_format == "text" and not troubles:
         print(f"\nreport: {folder.path / 'report.html'}   result: {folder.path / 'result.json'}")
-    if trouble is not None:
-        print(f"wsbench: error: {trouble}", file=sys.stderr)
-    if interrupted is not None:
-        return 128 + interrupted
-    return EXIT_FAILED if trouble is not None else _exit_code(result)
+    for words in dict.fromkeys(str(trouble) for trouble in troubles):
+        print(f"wsbench: error: {words}", file=sys.stderr)
+    if isinstance(ending, signal.Signals):
+        return 128 + ending
+    return EXIT_FAILED if troubles else _exit_code(result)
 
 
 def _exit_code(result: document.Result) -> int:

@@ -130,7 +130,7 @@ async def running_sidecar(
         "--admin-address-path",
         str(address_path),
         "--log-level",
-        "warning",
+        "error",
     ]
     with log.open("wb") as words:
         child = await spawn(argv, stdout=words, stderr=words)

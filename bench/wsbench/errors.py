@@ -22,6 +22,10 @@ class LabError(WsbenchError):
     """A part of the lab (echo server, Envoy, driver) did not start, or died."""
 
 
+class LabDownError(LabError):
+    """A part that every arm needs has died: nothing more can be measured. What was measured before stands."""
+
+
 class TargetError(WsbenchError):
     """A target cannot be measured: dead, not a WebSocket server, or refusing."""
 

@@ -13,7 +13,7 @@ import anyio
 
 from wsbench.envoy import running_sidecar
 from wsbench.envoy_config import SidecarSettings, client_sidecar, server_sidecar
-from wsbench.errors import LabError, UsageError
+from wsbench.errors import LabDownError, LabError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from wsbench.arms import Arm
     from wsbench.envoy import EnvoyBinary, Sidecar
+    from wsbench.processes import Child
 
 from wsbench.processes import spawn
 
@@ -60,17 +61,23 @@ class Lab:
 
     targets: Mapping[str, LabTarget]
     server_pids: tuple[int, ...]
+    server: Child
+
+    def check_alive(self) -> None:
+        """Raise LabDownError where the echo server, which every arm needs, has ended."""
+        if self.server.returncode is not None:
+            raise LabDownError(f"the echo server has ended with {self.server.returncode}")
 
 
 @asynccontextmanager
 async def open_lab(plan: LabPlan) -> AsyncIterator[Lab]:
     """Start everything, wait until it serves, end it on every way out. Raises LabError or UsageError."""
     async with AsyncExitStack() as stack:
-        port, pids = await stack.enter_async_context(_echo_server(plan))
+        server, port, pids = await stack.enter_async_context(_echo_server(plan))
         targets = {}
         for arm in plan.arms:
             targets[arm.name] = await _start_arm(stack, plan, arm, port)
-        yield Lab(targets, pids)
+        yield Lab(targets, pids, server)
 
 
 async def _start_arm(stack: AsyncExitStack, plan: LabPlan, arm: Arm, server_port: int) -> LabTarget:
@@ -107,8 +114,8 @@ async def _start_arm(stack: AsyncExitStack, plan: LabPlan, arm: Arm, server_port
 
 
 @asynccontextmanager
-async def _echo_server(plan: LabPlan) -> AsyncIterator[tuple[int, tuple[int, ...]]]:
-    """The echo server's port and the ids of the processes that echo."""
+async def _echo_server(plan: LabPlan) -> AsyncIterator[tuple[Child, int, tuple[int, ...]]]:
+    """The echo server, its port and the ids of the processes that echo."""
     log = plan.output / "server.log"
     limit = max(_LEAST_MESSAGE_LIMIT, plan.max_message_bytes)
     argv = [sys.executable, "-m", "wsbench_server", "--port", "0", "--engine", plan.server_engine]
@@ -123,7 +130,7 @@ async def _echo_server(plan: LabPlan) -> AsyncIterator[tuple[int, tuple[int, ...
             said = " | ".join(log.read_text(errors="replace").split("\n")[-3:]).strip(" |")
             raise LabError(f"the echo server did not start: {said or 'it said nothing'}")
         ready = json.loads(line)
-        yield ready["port"], tuple(ready["pids"])
+        yield child, ready["port"], tuple(ready["pids"])
     finally:
         await child.stop(_SERVER_GRACE_S)
 

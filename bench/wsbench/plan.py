@@ -7,11 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsbench_client import DrivePlan, EngineName, PayloadKind
-from wsbench_client.plan import endpoint
-
 from wsbench.arms import ARMS, Arm, sabotaged
 from wsbench.errors import UsageError
+from wsbench_client import DrivePlan, EngineName, PayloadKind
+from wsbench_client.plan import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

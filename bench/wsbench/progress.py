@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 if TYPE_CHECKING:
     from rich.console import Console
+
     from wsbench_client import Progress as DriveProgress
 
 

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from wsbench_client.histogram import LatencyHistogram
-
 from wsbench import document, proof
 from wsbench.cautions import cautions
 from wsbench.comparing import compare
+from wsbench_client.histogram import LatencyHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from wsbench_client import Recording
-
     from wsbench.plan import RunPlan
     from wsbench.trial import ProcessUse, Trial
+    from wsbench_client import Recording
 
 PERCENTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p999_us": 99.9, "p9999_us": 99.99, "max_us": 100.0}
 # Points of the percentile curves: ten steps for each further nine.

@@ -10,25 +10,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from wsbench_client import DrivePlan, Phase
-
 from wsbench import __version__, document, environment
 from wsbench.cost import ProcessCosts
 from wsbench.driver_process import driver_process
-from wsbench.errors import LabError, TargetError
+from wsbench.errors import LabDownError, LabError, TargetError
 from wsbench.evidence import Observer
 from wsbench.lab import LabPlan, open_lab
 from wsbench.progress import Step
 from wsbench.proof import judge, refusal_of
 from wsbench.results import Run, Subject
 from wsbench.trial import ProcessUse, Trial
+from wsbench_client import DrivePlan, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from wsbench_client import Progress as DriveProgress
-    from wsbench_client import Recording
 
     from wsbench.arms import Claim
     from wsbench.cost import Sample
@@ -38,6 +34,8 @@ if TYPE_CHECKING:
     from wsbench.plan import RunPlan, Target
     from wsbench.progress import Watcher
     from wsbench.proof import Evidence
+    from wsbench_client import Progress as DriveProgress
+    from wsbench_client import Recording
 
 _PROBE_NS = 50_000_000
 """How long a target is tried before the run."""
@@ -92,6 +90,11 @@ class Experiment:
             return "before the first round"
         return f"in round {self._round} of {self._plan.rounds}"
 
+    @property
+    def measured_anything(self) -> bool:
+        """Whether a round is complete."""
+        return bool(self._rounds)
+
     def result(self, incomplete_reason: str | None = None) -> Run:
         """What the complete rounds have found."""
         return Run(
@@ -109,8 +112,8 @@ class Experiment:
     async def run(self) -> None:
         """Start the lab, measure every round, end the lab.
 
-        Raises LabError where the lab does not start, TargetError where a target cannot be measured at all. What goes
-        wrong with one arm later fails that arm and no other.
+        Raises LabError where the lab does not start, LabDownError where a part dies that every arm needs, TargetError
+        where a target cannot be measured at all. What goes wrong with one arm later fails that arm and no other.
         """
         plan = self._plan
         load, cpus = self._environment["load_average"], self._environment["cpu_count"]
@@ -144,10 +147,14 @@ class Experiment:
             self._watcher.step(Step(number, plan.rounds, name, done, plan.rounds * len(by_name)))
             try:
                 trial = await trial_of.measure(by_name[name], number, position)
+            except LabDownError:
+                raise
             except LabError as error:
+                trial_of.check_alive()
                 self._give_up(name, f"round {number}: {error}")
                 continue
             if trial.failure:
+                trial_of.check_alive()
                 self._give_up(name, f"round {number}: {trial.failure}")
             trials.append(trial)
         return trials
@@ -216,6 +223,11 @@ class _Trials:
     async def note_idle(self) -> None:
         """Note what every process of the lab weighs before its first connection."""
         self._idle = self._costs.sample(_pids(self._lab))
+
+    def check_alive(self) -> None:
+        """Raise LabDownError where what every arm needs is gone."""
+        if self._lab:
+            self._lab.check_alive()
 
     async def measure(self, measured: _Measured, number: int, position: int) -> Trial:
         """One trial. Raises LabError where a part of the lab has died."""

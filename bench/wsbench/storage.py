@@ -49,6 +49,14 @@ class OutputFolder:
         except OSError as error:
             raise UsageError(f"cannot write to the output folder {self.path}: {error.strerror}") from None
 
+    def abandon(self) -> None:
+        """Nothing was measured: take away what says nothing. Logs with words in them stay."""
+        for path in self.path.glob("*.log"):
+            if path.stat().st_size == 0:
+                path.unlink()
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
     def write_result(self, result: document.Result) -> None:
         """result.json."""
         self._write(RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")

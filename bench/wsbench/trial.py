@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wsbench_client import Recording
-
     from wsbench.proof import Proof, Refusal
+    from wsbench_client import Recording
 
 
 @dataclass(frozen=True, slots=True)

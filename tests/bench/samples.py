@@ -6,6 +6,7 @@ import zlib
 from typing import Any
 
 import numpy as np
+
 from wsbench import document
 from wsbench.arms import ARMS
 from wsbench.plan import RunPlan, Target, arms_named

@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench.access_log import AccessLogError, parse_line, split_lines
 
 # From the article: Istio 1.11's server side, and what Envoy 1.40 wrote for the trap.

@@ -2,10 +2,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from wsbench.results import to_document
-from wsbench_client import ErrorKind
 
 from tests.bench import samples
+from wsbench.results import to_document
+from wsbench_client import ErrorKind
 
 
 def warnings_of(*, rounds: int = 8, open_loop: bool = False, **changes: Any) -> list[str]:

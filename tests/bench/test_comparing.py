@@ -1,9 +1,9 @@
 import pytest
+
+from tests.bench import samples
 from wsbench import document
 from wsbench.comparing import compare, value_of
 from wsbench.results import to_document
-
-from tests.bench import samples
 
 
 def document_of(*names: tuple[str, float], disproved: str | None = None) -> document.Result:

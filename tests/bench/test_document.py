@@ -2,6 +2,7 @@ import typing
 
 import jsonschema
 import pytest
+
 from wsbench import document, storage
 
 # Figures is a part of two others, never a value of its own.

@@ -76,11 +76,13 @@ def test_a_rejected_configuration_gives_envoys_own_words(
         async with running_sidecar(envoy, "it", broken, tmp_path, "a", 1):
             pytest.fail("it cannot run")
 
-    with pytest.raises(LabError, match="Envoy rejects .*a.json: .*no_such_field"):
+    with pytest.raises(LabError, match=r"Envoy rejects .*a.json: .*no_such_field"):
         on_loop(work)
 
 
-def test_a_killed_envoy_is_an_error_that_names_it(on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path) -> None:
+def test_a_killed_envoy_is_an_error_that_names_it(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
     async def work() -> None:
         async with running_sidecar(envoy, "http2's client sidecar", config(tmp_path), tmp_path, "a", 1) as sidecar:
             os.kill(sidecar.pid, signal.SIGKILL)

@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+
 from wsbench.arms import ARMS, HopPolicy
 from wsbench.envoy_config import INBOUND_CLUSTER, OUTBOUND_CLUSTER, SidecarSettings, client_sidecar, server_sidecar
 

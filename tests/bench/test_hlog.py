@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
+
 from wsbench.hlog import Interval, render
 from wsbench_client.histogram import HIGHEST_NS, LatencyHistogram
 

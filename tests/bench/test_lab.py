@@ -172,7 +172,9 @@ def test_an_arm_with_sidecars_needs_an_envoy(on_loop: Callable[..., Any], tmp_pa
         on_loop(work)
 
 
-def test_cancelling_at_any_moment_leaves_nothing(on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path) -> None:
+def test_cancelling_at_any_moment_leaves_nothing(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
     async def work() -> None:
         for number, moment_s in enumerate((0.05, 0.4, 0.8)):
             output = tmp_path / str(number)

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from wsbench.arms import ARMS
 from wsbench.errors import UsageError
 from wsbench.plan import RunPlan, Target, arms_named, parse_target

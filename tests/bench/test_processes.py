@@ -13,7 +13,9 @@ import pytest
 from wsbench.errors import LabError
 from wsbench.processes import spawn
 
-STUBBORN = "import signal,sys,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+STUBBORN = (
+    "import signal,sys,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+)
 PARENT = """
 import asyncio, sys
 from wsbench.processes import spawn
@@ -91,5 +93,5 @@ def test_what_cannot_be_started_is_named(on_loop: Callable[..., Any], tmp_path: 
     async def work() -> None:
         await spawn([str(tmp_path / "nothing")])
 
-    with pytest.raises(LabError, match="cannot start .*nothing: No such file"):
+    with pytest.raises(LabError, match=r"cannot start .*nothing: No such file"):
         on_loop(work)

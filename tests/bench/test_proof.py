@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 
 import pytest
+
 from wsbench.access_log import AccessRecord, parse_line
 from wsbench.arms import ARMS, Claim, HopProtocol
 from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER, OUTBOUND_STAT_PREFIX

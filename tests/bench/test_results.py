@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import jsonschema
 import pytest
+
+from tests.bench import samples
 from wsbench import document, storage
 from wsbench.results import Run, curve, latency, pooled, to_document
 from wsbench_client import ErrorKind
 from wsbench_client.histogram import LatencyHistogram
-
-from tests.bench import samples
 
 
 def valid(run: Run) -> document.Result:

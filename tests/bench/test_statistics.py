@@ -4,6 +4,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench.statistics import MIN_ROUNDS, RESOLUTION, RatioEstimate, Verdict, ratio_of_pairs, verdict_of
 
 positive = st.floats(min_value=1e-3, max_value=1e6)

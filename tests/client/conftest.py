@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+
 from wsbench_client import DrivePlan, EngineName
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from wsbench_client.connecting import Address, Dialer, connect_tcp, raise_file_limit, resolve
 from wsbench_client.engine import ConnectError
 from wsbench_client.plan import Endpoint

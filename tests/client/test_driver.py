@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import numpy as np
 import pytest
+
 from wsbench_client import DrivePlan, EngineName, ErrorKind, Phase, Progress, drive
 from wsbench_client.timer import clock_ns
 

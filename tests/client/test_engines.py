@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+
 from wsbench_client import DrivePlan, EngineName, ErrorKind, PayloadKind, Recording, drive
 
 pytestmark = pytest.mark.anyio

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench_client.exchange import ClosedLoop, OpenLoop
 from wsbench_client.journal import Journal, Window
 from wsbench_client.payload import PayloadRing
@@ -160,7 +161,8 @@ def test_response_time_is_from_when_it_was_due() -> None:
 
 
 def test_nothing_is_done_before_traffic_begins() -> None:
-    for exchange in (ClosedLoop(RING, 0, [].append), OpenLoop(RING, 0, 1)):
+    stumbled: list[ClosedLoop] = []
+    for exchange in (ClosedLoop(RING, 0, stumbled.append), OpenLoop(RING, 0, 1)):
         assert not exchange.receive(1, b"welcome")
         exchange.receive_wrong()
         assert (exchange.mismatched, exchange.mismatched_in_window, exchange.unanswered()) == (1, 0, 0)

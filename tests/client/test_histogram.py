@@ -5,6 +5,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench_client.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, LatencyHistogram
 
 latencies = st.lists(st.one_of(st.integers(0, HIGHEST_NS), st.integers(0, 5_000), st.integers(10**5, 10**7)))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench_client.histogram import LatencyHistogram
 from wsbench_client.journal import Journal, Window
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench_client.pacing import SECOND_NS, ConstantRate
 
 rates = st.floats(0.001, 1e9)

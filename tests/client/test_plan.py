@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench_client import DrivePlan, EngineName, PayloadKind
 from wsbench_client.plan import MAX_PAYLOAD_BYTES, Endpoint, endpoint
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench_client import DrivePlan, ErrorKind, Recording
 from wsbench_client.histogram import HIGHEST_NS, LatencyHistogram
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+
 from wsbench_client.exchange import OpenLoop
 from wsbench_client.journal import Journal, Window
 from wsbench_client.pacing import ConstantRate

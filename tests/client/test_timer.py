@@ -4,6 +4,7 @@ import sys
 
 import anyio
 import pytest
+
 from wsbench_client.timer import Timer, clock_ns
 
 pytestmark = pytest.mark.anyio

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from wsbench_client import DrivePlan, Phase, Recording
 
 if TYPE_CHECKING:

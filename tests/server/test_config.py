@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from wsbench_server.config import Engine, ServerConfig
 
 

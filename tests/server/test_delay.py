@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import uvloop
+
 from wsbench_server.delay import DelayLine
 
 

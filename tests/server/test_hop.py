@@ -1,4 +1,5 @@
 import pytest
+
 from wsbench_server.hop import HEADER, repeated
 
 

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
 

@@ -48,7 +48,7 @@ def quantile(median_us: float, percentile: float, tail: float = 0.35) -> float:
     if percentile <= 0:
         return median_us * 0.55
     nines = -math.log10(1 - percentile / 100)
-    return round(median_us * (0.55 + 0.45 * (nines / 0.30103) ** 0.5) * (1 + tail * max(0.0, nines - 1) ** 2), 3)
+    return round(median_us * (0.55 + 0.45 * math.sqrt(nines / 0.30103)) * (1 + tail * max(0.0, nines - 1) ** 2), 3)
 
 
 def latency(median_us: float, count: int, tail: float = 0.35) -> document.Latency:
@@ -523,7 +523,8 @@ def nulls() -> document.Result:
             witness.update(says=None, sample=None)
     found_comparisons = compared("http1", "http2", rate=None, p50=None, p99=None, connect=None)
     made = result(arms, found_comparisons, complete=False)
-    made["environment"].update(envoy=None, congestion_control=None)
+    made["environment"]["envoy"] = None
+    made["environment"]["congestion_control"] = None
     return validate(made)
 
 

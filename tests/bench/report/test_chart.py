@@ -7,14 +7,16 @@ from xml.etree.ElementTree import fromstring
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wsbench.report import chart, reading
 
 from tests.bench.report import examples
+from wsbench.report import chart, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsbench import document
 
-DRAWINGS = {
+DRAWINGS: dict[str, Callable[[document.Result], str]] = {
     "round_trip_curves": chart.round_trip_curves,
     "connect_curves": chart.connect_curves,
     "rounds": chart.rounds,

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from wsbench.report import html, markdown
 
 from tests.bench.report import examples
 from tests.bench.report.test_terminal import printed
+from wsbench.report import html, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from wsbench.report import html
 
 from tests.bench.report import examples
+from wsbench.report import html
 
 if TYPE_CHECKING:
     from pathlib import Path

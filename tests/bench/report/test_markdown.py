@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from markdown_it import MarkdownIt
-from wsbench.report import markdown
 
 from tests.bench.report import examples
+from wsbench.report import markdown
 
 if TYPE_CHECKING:
     from wsbench import document

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from wsbench.report import terminal
 
 from tests.bench.report import examples
+from wsbench.report import terminal
 
 if TYPE_CHECKING:
     from wsbench import document

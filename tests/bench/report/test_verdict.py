@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wsbench.report import reading, verdict
-from wsbench.report.reading import Judgement
 
 from tests.bench.report import examples
+from wsbench.report import reading, verdict
+from wsbench.report.reading import Judgement
 
 FASTER, SLOWER, EVEN = (0.7, 0.8, 0.9), (1.1, 1.2, 1.3), (0.9, 1.0, 1.1)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wsbench.report import wording
 
 RATIOS = st.floats(min_value=1e-4, max_value=1e4)
