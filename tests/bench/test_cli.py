@@ -274,7 +274,10 @@ def test_bad_input_is_one_line_with_the_value_and_exit_2(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [[], ["dance"], ["report"], ["report", "/no/such/folder"], ["serve", "--port", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["dance"], ["report"], ["report", "/no/such/folder"], ["serve", "--port", "x"], ["serve", "--port", "70000"]],
+)
 def test_other_commands_misused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1

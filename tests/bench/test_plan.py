@@ -2,31 +2,10 @@ from typing import Any
 
 import pytest
 
+from tests.bench.samples import plan
 from wsbench.arms import ARMS
 from wsbench.errors import UsageError
-from wsbench.plan import RunPlan, Target, arms_named, parse_target
-from wsbench_client import EngineName, PayloadKind
-
-
-def plan(**changes: Any) -> RunPlan:
-    settings: dict[str, Any] = {
-        "arms": arms_named(["direct", "http1", "http2"]),
-        "targets": (),
-        "connections": 4,
-        "duration_ns": 10**9,
-        "warmup_ns": 0,
-        "rounds": 3,
-        "payload_bytes": 64,
-        "payload_kind": PayloadKind.BINARY,
-        "rate": None,
-        "connect_rate": None,
-        "engine": EngineName.PICOWS,
-        "server_engine": EngineName.WEBSOCKETS,
-        "envoy_path": None,
-        "envoy_concurrency": 1,
-        "seed": 5,
-    }
-    return RunPlan(**{**settings, **changes})
+from wsbench.plan import Target, arms_named, parse_target
 
 
 def test_every_round_has_every_name_once_in_an_order_that_the_seed_decides() -> None:

@@ -1,0 +1,80 @@
+import argparse
+
+import pytest
+
+from wsbench.options import add_run_options, plan_of
+from wsbench.plan import DEFAULT_ARMS
+from wsbench_client import EngineName
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_run_options(parser)
+    return parser.parse_args(words)
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    plan = plan_of(parsed())
+    assert [arm.name for arm in plan.arms] == list(DEFAULT_ARMS)
+    assert (plan.connections, plan.rounds, plan.payload_bytes, plan.envoy_concurrency) == (64, 10, 64, 1)
+    assert (plan.duration_ns, plan.warmup_ns) == (2_000_000_000, 500_000_000)
+    assert (plan.rate, plan.connect_rate) == (None, None)
+    assert (plan.engine, plan.server_engine) == (EngineName.PICOWS, EngineName.WEBSOCKETS)
+
+
+def test_every_option_arrives() -> None:
+    plan = plan_of(
+        parsed(
+            *[
+                "--arms",
+                "http1,http2",
+                "--target",
+                "a=ws://h/",
+                "-c",
+                "5",
+                "-d",
+                "1m",
+                "--warmup",
+                "0ms",
+                "--rounds",
+                "7",
+                "-p",
+                "1KiB",
+                "--payload-kind",
+                "text",
+            ],
+            *[
+                "-R",
+                "100.5",
+                "--connect-rate",
+                "50",
+                "--engine",
+                "websockets",
+                "--server-engine",
+                "picows",
+                "--envoy-concurrency",
+                "2",
+            ],
+            *["--seed", "9", "--sabotage", "http2"],
+        )
+    )
+    assert plan.names == ("http1", "http2", "a")
+    assert (plan.connections, plan.duration_ns, plan.warmup_ns, plan.rounds) == (5, 60_000_000_000, 0, 7)
+    assert (plan.payload_bytes, plan.payload_kind, plan.rate, plan.connect_rate) == (1024, "text", 100.5, 50.0)
+    assert (plan.engine, plan.server_engine, plan.envoy_concurrency, plan.seed) == ("websockets", "picows", 2, 9)
+    assert plan.sabotage == ("http2",)
+
+
+def test_a_target_without_arms_is_measured_alone() -> None:
+    assert plan_of(parsed("--target", "a=ws://h/")).names == ("a",)
+    assert plan_of(parsed("--target", "a=ws://h/", "--arms", "direct")).names == ("direct", "a")
+
+
+def test_a_seed_that_is_not_given_is_drawn() -> None:
+    assert len({plan_of(parsed()).seed for _ in range(5)}) > 1
+
+
+@pytest.mark.parametrize("words", [["-c", "0"], ["--seed", "-1"], ["-d", "0ms"]])
+def test_numbers_out_of_range_end_the_parser(words: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(*words)
