@@ -145,6 +145,8 @@ def judge(
         return Proof(Verdict.UNPROVED, "a target claims nothing of its hop", (testimony,))
     if claim.refused_status is not None:
         return _verdict(claim, opened, _refusal_testimonies(claim, opened, refused, evidence))
+    if not opened:
+        return Proof(Verdict.UNPROVED, f"claimed {_claim_words(claim)}, but no WebSocket was opened", ())
     testimonies = [_from_handshakes(claim, opened, hop_protocols)]
     if claim.hop_protocol is not None:
         testimonies = [
@@ -249,8 +251,6 @@ def _from_handshakes(claim: Claim, opened: int, hop_protocols: Mapping[str, int]
     expected = claim.hop_protocol or ""
     told = sum(count for protocol, count in hop_protocols.items() if protocol)
     detail = _handshake_words(hop_protocols)
-    if not opened:
-        return Testimony(name, Stance.SILENT, None, 0, "no handshake succeeded")
     if expected and not told:
         return Testimony(name, Stance.SILENT, None, 0, f"{detail}: the server's sidecar did not tell it")
     stance = Stance.SUPPORTS if hop_protocols.get(expected, 0) == opened else Stance.CONTRADICTS

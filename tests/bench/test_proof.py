@@ -121,6 +121,13 @@ def test_direct_is_proved_by_no_proxy_having_spoken_and_disproved_by_one_that_di
     assert judged(DIRECT, 64, None, {"": 63, "HTTP/1.1": 1}).verdict is Verdict.DISPROVED
 
 
+@pytest.mark.parametrize("claim", [HTTP1, HTTP2, DIRECT])
+def test_where_nothing_was_opened_nothing_is_proved_or_disproved(claim: Claim) -> None:
+    proof = judged(claim, 0, evidence(HopProtocol.HTTP1, 0), {}, {503: 64})
+    assert proof.verdict is Verdict.UNPROVED
+    assert "no WebSocket was opened" in proof.summary
+
+
 def test_a_target_claims_nothing_whatever_it_says() -> None:
     for seen in ({"": 64}, {"HTTP/2": 64}):
         proof = judged(None, 64, None, seen)
