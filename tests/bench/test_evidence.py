@@ -1,0 +1,136 @@
+"""Gathering evidence from sidecars: their files and counters are made up here, real ones are in test_lab."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER
+from wsbench.errors import LabError
+from wsbench.evidence import Observer
+
+LINE = '{"protocol":"HTTP/2","response_code":101,"response_flags":"UC"}\n'
+
+
+class Written:
+    """A sidecar that is only what it wrote and counted."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.access_log = folder / f"{name}.access.log"
+        self.counted: dict[str, int] = {}
+        self.dead = False
+
+    async def counters(self) -> Mapping[str, int]:
+        return dict(self.counted)
+
+    def check_alive(self) -> None:
+        if self.dead:
+            raise LabError("it died")
+
+    def log(self, text: str) -> None:
+        with self.access_log.open("a") as log:
+            log.write(text)
+
+
+@pytest.fixture
+def sidecars(tmp_path: Path) -> tuple[Any, Any]:
+    return Written(tmp_path, "client"), Written(tmp_path, "server")
+
+
+def test_only_what_came_since_the_beginning_is_evidence(on_loop: Callable[..., Any], sidecars: tuple[Any, Any]) -> None:
+    client, server = sidecars
+
+    async def work() -> None:
+        for sidecar in sidecars:
+            sidecar.log(LINE * 3)
+            sidecar.counted = {"a": 5, "b": 1}
+        observer = Observer(client, server)
+        await observer.begin()
+        client.log(LINE * 2)
+        server.log(LINE * 2)
+        server.counted = {"a": 7, "b": 1, "c": 2}
+        evidence = await observer.finish(2, 0)
+        assert evidence.client_log.count == evidence.server_log.having("HTTP/2", 101) == 2
+        assert evidence.client_counters == {}
+        assert evidence.server_counters == {"a": 2, "c": 2}
+
+    on_loop(work)
+
+
+def test_a_line_that_is_half_written_is_waited_for(on_loop: Callable[..., Any], sidecars: tuple[Any, Any]) -> None:
+    client, server = sidecars
+
+    async def work() -> None:
+        observer = Observer(client, server)
+        await observer.begin()
+        client.log(LINE)
+        server.log(LINE[:20])
+        asked = 0
+        check_alive = server.check_alive
+
+        def finish_the_line() -> None:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                server.log(LINE[20:])
+            check_alive()
+
+        server.check_alive = finish_the_line
+        evidence = await observer.finish(1, 0)
+        assert evidence.server_log.count == 1
+        assert asked == 2
+
+    on_loop(work)
+
+
+def test_lines_that_never_come_are_not_waited_for_for_ever(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsbench.evidence._LINES_WITHIN_S", 0.1)
+
+    async def work() -> None:
+        observer = Observer(*sidecars)
+        await observer.begin()
+        evidence = await observer.finish(1, 0)
+        assert evidence.server_log.count == 0
+
+    on_loop(work)
+
+
+def test_a_sidecar_that_dies_while_waiting_is_an_error(on_loop: Callable[..., Any], sidecars: tuple[Any, Any]) -> None:
+    async def work() -> None:
+        observer = Observer(*sidecars)
+        await observer.begin()
+        sidecars[1].dead = True
+        await observer.finish(1, 0)
+
+    with pytest.raises(LabError, match="it died"):
+        on_loop(work)
+
+
+def test_of_many_refusals_one_line_of_the_servers_is_enough(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any]
+) -> None:
+    client, server = sidecars
+
+    async def work() -> None:
+        observer = Observer(client, server)
+        await observer.begin()
+        client.log(LINE * 8)
+        server.log(LINE)
+        assert (await observer.finish(0, 8)).client_log.count == 8
+
+    on_loop(work)
+
+
+def test_hop_connections_are_read_from_both_sides(on_loop: Callable[..., Any], sidecars: tuple[Any, Any]) -> None:
+    client, server = sidecars
+    client.counted = {f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active": 4}
+    server.counted = {f"http.{INBOUND_STAT_PREFIX}.downstream_cx_active": 4}
+
+    async def work() -> None:
+        assert await Observer(client, server).hop_connections() == (4, 4)
+        assert await Observer(server, client).hop_connections() == (0, 0)
+
+    on_loop(work)
