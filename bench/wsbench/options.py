@@ -17,7 +17,7 @@ examples:
   wsbench run                                       all arms, ten rounds, about two minutes
   wsbench run --arms http1,http2 -c 256 -p 1KiB     two arms, more connections, larger messages
   wsbench run --rate 5000 --rounds 20               open loop: 5,000 messages a second in all
-  wsbench run --target a=ws://10.0.0.1/ --target b=ws://10.0.0.2/
+  wsbench run --target a=ws://127.0.0.1:8080/ --target b=ws://127.0.0.1:8081/
                                                     two URLs of your own, no lab
   wsbench run --sabotage http2                      break an arm on purpose, see the witnesses catch it
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from scipy import stats
+from scipy.special import stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def ratio_of_pairs(
         return RatioEstimate(rounds, None, None, None)
     mean = math.fsum(logs) / rounds
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in logs) / (rounds - 1))
-    quantile = float(stats.t.ppf(1 - (1 - confidence) / comparisons / 2, rounds - 1))
+    quantile = float(stdtrit(rounds - 1, 1 - (1 - confidence) / comparisons / 2))
     half_width = max(quantile * spread / math.sqrt(rounds), RESOLUTION)
     return RatioEstimate(rounds, math.exp(mean), math.exp(mean - half_width), math.exp(mean + half_width))
 
