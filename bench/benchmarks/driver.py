@@ -141,7 +141,10 @@ def round_trips(port: int, rounds: int, seconds: float) -> bool:
 
 
 def recording() -> bool:
-    """Print what recording one value costs; whether every batch size meets the bar."""
+    """Print what recording one value costs; whether every batch size meets the bar.
+
+    The least of many repetitions over some seconds, as ``timeit`` advises: other work on the machine can only add.
+    """
     print("\nRecording one service time, noted and judged (ns)\n")
     rng = np.random.default_rng(0)
     met = True
@@ -149,20 +152,24 @@ def recording() -> bool:
         read = [int(value) for value in SECOND_NS + rng.lognormal(13, 0.5, batch)]
         journal = Journal(Window(0, HIGHEST_NS), open_loop=False)
         times = []
-        for _ in range(max(60_000 // batch, 50)):
+        until = time.perf_counter_ns() + SECOND_NS
+        while time.perf_counter_ns() < until:
             begin = time.perf_counter_ns()
             for value in read:
                 journal.note_sent(SECOND_NS)
                 journal.note_read(value)
             journal.judge()
             times.append((time.perf_counter_ns() - begin) / batch)
-        met &= median(times) <= RECORDING_BAR_NS
-        print(f"  batches of {batch:>5}{median(times):>10.0f}")
+        met &= min(times) <= RECORDING_BAR_NS
+        print(f"  batches of {batch:>5}{min(times):>10.0f}")
     hdr = LatencyHistogram().to_hdr()
-    begin = time.perf_counter_ns()
-    for value in range(20_000):
-        hdr.record_value(500_000 + value)
-    print(f"  hdrh, one by one{(time.perf_counter_ns() - begin) / 20_000:>8.0f}")
+    times = []
+    for _ in range(20):
+        begin = time.perf_counter_ns()
+        for value in range(2_000):
+            hdr.record_value(500_000 + value)
+        times.append((time.perf_counter_ns() - begin) / 2_000)
+    print(f"  hdrh, one by one{min(times):>8.0f}")
     print(f"\n  {'PASS' if met else 'FAIL'}: bar {RECORDING_BAR_NS:.0f} ns")
     return met
 
