@@ -23,6 +23,14 @@ class HopProtocol(StrEnum):
     HTTP2 = "HTTP/2"
 
 
+class Outcome(StrEnum):
+    """What became of an arm in a run: it has figures, it was refused as it claims, or it was given up."""
+
+    MEASURED = "measured"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class HopPolicy:
     """The mesh policy that makes the hop.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsbench.arms import Outcome
 from wsbench.statistics import MIN_ROUNDS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _BOUND_LAG = 0.1
 def cautions(plan: RunPlan, arms: Mapping[str, document.ArmResult]) -> list[str]:
     """What a reader has to know before believing the figures; each one line."""
     found = []
-    measured = {name: arm for name, arm in arms.items() if arm["outcome"] == "measured" and arm["rounds"]}
+    measured = {name: arm for name, arm in arms.items() if arm["outcome"] == Outcome.MEASURED and arm["rounds"]}
     rounds = max((len(arm["rounds"]) for arm in measured.values()), default=0)
     if measured and rounds < MIN_ROUNDS:
         found.append(f"{rounds} complete rounds: comparisons need {MIN_ROUNDS}, ask for more with --rounds")

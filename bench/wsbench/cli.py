@@ -16,10 +16,12 @@ import uvloop
 from rich.console import Console
 
 from wsbench import __version__, hlog
+from wsbench.arms import Outcome
 from wsbench.envoy import EnvoyBinary
 from wsbench.errors import ResultError, UsageError, WsbenchError
 from wsbench.options import EXAMPLES, add_run_options, plan_of
 from wsbench.progress import watcher_for
+from wsbench.proof import Verdict
 from wsbench.report import terminal
 from wsbench.results import Run, to_document
 from wsbench.runner import Experiment
@@ -175,7 +177,10 @@ def _conclude(
 
 
 def _exit_code(result: document.Result) -> int:
-    unfit = any(arm["outcome"] == "failed" or arm["proof"]["verdict"] == "disproved" for arm in result["arms"].values())
+    unfit = any(
+        arm["outcome"] == Outcome.FAILED or arm["proof"]["verdict"] == Verdict.DISPROVED
+        for arm in result["arms"].values()
+    )
     return EXIT_FAILED if unfit else EXIT_OK
 
 

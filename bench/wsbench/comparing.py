@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsbench import document
+from wsbench.arms import Outcome
 from wsbench.proof import Verdict
 from wsbench.statistics import CONFIDENCE, ratio_of_pairs, verdict_of
 
@@ -46,7 +47,7 @@ def _pairs(arms: Mapping[str, document.ArmResult]) -> list[tuple[str, str]]:
     measured = [
         name
         for name, arm in arms.items()
-        if arm["outcome"] == "measured" and arm["proof"]["verdict"] != Verdict.DISPROVED
+        if arm["outcome"] == Outcome.MEASURED and arm["proof"]["verdict"] != Verdict.DISPROVED
     ]
     pairs: list[tuple[str, str]] = []
     for place, candidate in enumerate(measured):

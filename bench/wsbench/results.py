@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from wsbench import document, proof
+from wsbench.arms import Outcome
 from wsbench.cautions import cautions
 from wsbench.comparing import compare
 from wsbench_client.histogram import LatencyHistogram
@@ -152,10 +153,10 @@ def _arm(subject: Subject, *, open_loop: bool) -> document.ArmResult:
     )
 
 
-def _outcome(subject: Subject) -> str:
+def _outcome(subject: Subject) -> Outcome:
     if _failure(subject) is not None:
-        return "failed"
-    return "refused" if subject.claim["refused_status"] is not None else "measured"
+        return Outcome.FAILED
+    return Outcome.MEASURED if subject.claim["refused_status"] is None else Outcome.REFUSED
 
 
 def _failure(subject: Subject) -> str | None:

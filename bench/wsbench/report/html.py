@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from wsbench.arms import Outcome
 from wsbench.report import chart, reading, tables, verdict, wording
-from wsbench.report.reading import Outcome
 
 if TYPE_CHECKING:
     from jinja2 import Template

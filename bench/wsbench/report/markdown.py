@@ -6,8 +6,8 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from wsbench.arms import Outcome
 from wsbench.report import reading, tables, verdict, wording
-from wsbench.report.reading import Outcome
 from wsbench.report.tables import Mark
 
 if TYPE_CHECKING:

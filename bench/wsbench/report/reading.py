@@ -9,26 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
+from wsbench import proof
+from wsbench.arms import Outcome
 from wsbench.report import wording
 
 if TYPE_CHECKING:
     from wsbench import document
-
-
-class Outcome(StrEnum):
-    """What became of an arm."""
-
-    MEASURED = "measured"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
-class Standing(StrEnum):
-    """The verdict of an arm's proof."""
-
-    PROVED = "proved"
-    DISPROVED = "disproved"
-    UNPROVED = "unproved"
 
 
 class Judgement(StrEnum):
@@ -74,7 +60,7 @@ def alerts(result: document.Result) -> list[Alert]:
             f"It claims {claim(arm)}. {sentence(arm['proof']['summary'])} Its figures are no result and are not shown.",
         )
         for name, arm in arms
-        if standing(arm) is Standing.DISPROVED
+        if standing(arm) is proof.Verdict.DISPROVED
     ]
     if not result["complete"]:
         reason = result["incomplete_reason"] or "no reason was recorded"
@@ -97,7 +83,7 @@ def alerts(result: document.Result) -> list[Alert]:
             f"It claims {claim(arm)}. {sentence(arm['proof']['summary'])} Do not decide on its figures.",
         )
         for name, arm in arms
-        if claims(arm) and standing(arm) is Standing.UNPROVED and outcome(arm) is not Outcome.FAILED
+        if claims(arm) and standing(arm) is proof.Verdict.UNPROVED and outcome(arm) is not Outcome.FAILED
     )
     return found
 
@@ -107,21 +93,21 @@ def outcome(arm: document.ArmResult) -> Outcome:
     return Outcome(arm["outcome"])
 
 
-def standing(arm: document.ArmResult) -> Standing:
+def standing(arm: document.ArmResult) -> proof.Verdict:
     """The verdict of its proof."""
-    return Standing(arm["proof"]["verdict"])
+    return proof.Verdict(arm["proof"]["verdict"])
 
 
 def standing_words(arm: document.ArmResult) -> str:
     """The verdict of its proof; where nothing is claimed, there is nothing to prove."""
     found = standing(arm)
-    nothing_claimed = found is Standing.UNPROVED and arm["kind"] == "target" and not claims(arm)
+    nothing_claimed = found is proof.Verdict.UNPROVED and arm["kind"] == "target" and not claims(arm)
     return f"{found}, claims nothing" if nothing_claimed else found.value
 
 
 def stands(arm: document.ArmResult) -> bool:
     """Whether the arm's figures may be shown as a result."""
-    return outcome(arm) is Outcome.MEASURED and standing(arm) is not Standing.DISPROVED
+    return outcome(arm) is Outcome.MEASURED and standing(arm) is not proof.Verdict.DISPROVED
 
 
 def claims(arm: document.ArmResult) -> bool:
@@ -146,7 +132,7 @@ def failure(arm: document.ArmResult) -> str:
 
 def absence(arm: document.ArmResult) -> str | None:
     """Why an arm has no figures to show, or None where it has."""
-    if standing(arm) is Standing.DISPROVED:
+    if standing(arm) is proof.Verdict.DISPROVED:
         return "DISPROVED: its figures are no result"
     if outcome(arm) is Outcome.FAILED:
         return f"FAILED: {failure(arm)}"
@@ -160,7 +146,7 @@ def refused_as_claimed(arm: document.ArmResult) -> bool:
     refused = arm["refusal"]
     return (
         outcome(arm) is Outcome.REFUSED
-        and standing(arm) is not Standing.DISPROVED
+        and standing(arm) is not proof.Verdict.DISPROVED
         and refused is not None
         and refused["status"] == arm["claim"]["refused_status"]
     )

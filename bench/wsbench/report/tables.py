@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from wsbench import proof
 from wsbench.report import reading, verdict, wording
 from wsbench.report.reading import Judgement
 
@@ -236,7 +237,7 @@ def rounds(result: document.Result) -> Table:
 
 def _trial(trial: document.Round, *, open_loop: bool, stands: bool) -> Iterator[Cell]:
     """Of an arm that does not stand, only which round was proved and which not."""
-    disproved = trial["proof"] == reading.Standing.DISPROVED
+    disproved = trial["proof"] == proof.Verdict.DISPROVED
     latency = reading.round_trip(trial, open_loop=open_loop)
     yield Cell(wording.whole(trial["round"]))
     yield Cell(wording.whole(trial["position"]))

@@ -12,8 +12,10 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from wsbench import proof
+from wsbench.arms import Outcome
 from wsbench.report import reading, tables, verdict, wording
-from wsbench.report.reading import Gravity, Judgement, Outcome, Standing
+from wsbench.report.reading import Gravity, Judgement
 from wsbench.report.tables import Mark
 
 if TYPE_CHECKING:
@@ -43,7 +45,11 @@ _VERDICT_STYLES = {
     Judgement.VOID: "bold red",
     None: "bold",
 }
-_STANDING_STYLES = {Standing.PROVED: "bold green", Standing.DISPROVED: "bold red", Standing.UNPROVED: "yellow"}
+_STANDING_STYLES = {
+    proof.Verdict.PROVED: "bold green",
+    proof.Verdict.DISPROVED: "bold red",
+    proof.Verdict.UNPROVED: "yellow",
+}
 
 
 def print_summary(result: document.Result, console: Console) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsbench import proof
+from wsbench.arms import Outcome
 from wsbench.report import reading, wording
-from wsbench.report.reading import Judgement, Outcome, Standing
+from wsbench.report.reading import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,7 +222,7 @@ def hop_connections(arm: document.ArmResult) -> int | None:
 
 
 def _proof(name: str, arm: document.ArmResult) -> str:
-    if reading.standing(arm) is not Standing.PROVED:
+    if reading.standing(arm) is not proof.Verdict.PROVED:
         return f"{name} is {reading.standing(arm)}"
     supporting = sum(witness["verdict"] == "supports" for witness in arm["proof"]["witnesses"])
     by = f" by {wording.counted(supporting, 'witness')}" if supporting else ""
@@ -232,7 +234,7 @@ def _void(result: document.Result, *names: str) -> Verdict:
     reasons = []
     for name in names:
         arm = result["arms"][name]
-        if reading.standing(arm) is Standing.DISPROVED:
+        if reading.standing(arm) is proof.Verdict.DISPROVED:
             reasons.append(f"{name} is disproved")
         elif reading.outcome(arm) is Outcome.FAILED:
             reasons.append(f"{name} failed")
