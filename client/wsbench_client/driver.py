@@ -229,7 +229,7 @@ class _Drive:
         stumbled = list(self.stumbled)
         self.stumbled.clear()
         for exchange in stumbled:
-            exchange.resume()
+            exchange.start()
 
     async def _drain(self, journal: Journal) -> None:
         sender = self.sender

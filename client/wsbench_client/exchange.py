@@ -87,7 +87,7 @@ class Exchange(ABC):
 class ClosedLoop(Exchange):
     """The next message leaves when the echo is read, until the window's end.
 
-    After a mismatch the exchange is handed to ``stumbled`` and sends nothing until ``resume``: answering every wrong
+    After a mismatch the exchange is handed to ``stumbled`` and sends nothing until it is started again: answering every wrong
     message with another would make an avalanche of a server that says everything twice.
     """
 
@@ -105,16 +105,12 @@ class ClosedLoop(Exchange):
         self._stop_ns = journal.window.end_ns
 
     def start(self) -> None:
-        """Send the first message."""
-        if self.alive:
+        """Send the first message, or the first after a mismatch, unless the window is over."""
+        now_ns = clock_ns()
+        if self.alive and now_ns < self._stop_ns:
             self._awaited = True
-            self._sent_ns = clock_ns()
+            self._sent_ns = now_ns
             self.send(self._messages[self._at])
-
-    def resume(self) -> None:
-        """Go on after a mismatch, unless the window is over."""
-        if clock_ns() < self._stop_ns:
-            self.start()
 
     def receive(self, now_ns: int, payload: bytes) -> bool:
         at = self._at

@@ -80,17 +80,17 @@ def test_after_a_mismatch_it_waits_to_be_resumed() -> None:
         exchange.receive_wrong()
     assert (len(line.sent), stumbled) == (1, [exchange])
     assert (exchange.mismatched, exchange.mismatched_in_window) == (5, 1)
-    exchange.resume()
+    exchange.start()
     assert line.sent == list(RING.messages[:2])
     assert exchange.receive(clock_ns(), RING.messages[1])
 
 
 def test_it_is_not_resumed_after_the_window_nor_when_dead() -> None:
     exchange, line, _ = closed(Window(0, 1))
-    exchange.resume()
+    exchange.start()
     alive, other, _ = closed(now_window())
     alive.alive = False
-    alive.resume()
+    alive.start()
     assert line.sent == other.sent == []
 
 
