@@ -87,8 +87,8 @@ class Exchange(ABC):
 class ClosedLoop(Exchange):
     """The next message leaves when the echo is read, until the window's end.
 
-    After a mismatch the exchange is handed to ``stumbled`` and sends nothing until it is started again: answering every wrong
-    message with another would make an avalanche of a server that says everything twice.
+    After a mismatch the exchange is handed to ``stumbled`` and sends nothing until it is started again: answering every
+    wrong message with another would make an avalanche of a server that says everything twice.
     """
 
     __slots__ = ("_awaited", "_sent_ns", "_stop_ns", "_stumbled")
