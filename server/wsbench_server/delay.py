@@ -96,7 +96,10 @@ class DelayLine:
         self._release()
 
     def _release(self) -> None:
-        while self._heap and self._heap[0][0] <= time.monotonic_ns():
-            heapq.heappop(self._heap)[2]()
-        if self._heap:
-            self._arm()
+        try:
+            while self._heap and self._heap[0][0] <= time.monotonic_ns():
+                heapq.heappop(self._heap)[2]()
+        finally:
+            # Also after a callback that raised: nobody else would arm the timer for what is still held back.
+            if self._heap:
+                self._arm()
