@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ import uvloop
 from wsbench_server.config import Engine, ServerConfig
 from wsbench_server.counters import Counters, exposition
 from wsbench_server.health import Health
-from wsbench_server.listening import ListenError, bind, port_of
+from wsbench_server.listening import ListenError, bind, port_of, reserve
 from wsbench_server.server import serve_until, told_to_end
 from wsbench_server.supervisor import Supervisor, WorkerDiedError
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
@@ -60,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The server's options, for this command and for ``wsbench serve``."""
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container (default: %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container (default: %(default)s)"
+    )
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--health-port", type=int, metavar="PORT", help="serve /healthz, /readyz and /metrics there (default: nowhere)"
@@ -70,43 +73,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=argument(parse_size_bytes),
         default="1MiB",
         metavar="SIZE",
-        help="(default: %(default)s)",
+        help="close with 1009 over this, as in 64, 16KiB, 1MiB (default: %(default)s)",
     )
     parser.add_argument("--compression", action="store_true", help="offer permessage-deflate (default: off)")
     parser.add_argument(
         "--ping-interval",
         type=argument(parse_duration_ns),
         metavar="T",
-        help="ping clients, as in 20s (default: never)",
+        help="ping clients every T, or with picows once they were quiet for T, as in 20s (default: never)",
     )
     parser.add_argument(
         "--delay",
         type=argument(parse_duration_ns),
         default="0ms",
         metavar="T",
-        help="hold every echo back (default: 0ms)",
+        help="hold every echo back for T after its message was read, as in 500us, 5ms (default: 0ms)",
     )
     parser.add_argument(
         "--delay-jitter",
         type=argument(parse_duration_ns),
         default="0ms",
         metavar="T",
-        help="and for a further 0 to T (default: 0ms)",
+        help="hold it back for a further uniform 0 to T (default: 0ms)",
     )
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="on the one port (default: %(default)s)")
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="echoing processes on the one port (default: %(default)s)"
+    )
     parser.add_argument(
         "--engine",
         type=argument(Engine),
         default="websockets",
         metavar="websockets|picows",
-        help="(default: websockets)",
+        help="the library that echoes; picows costs the least CPU (default: websockets)",
     )
     parser.add_argument(
         "--grace",
         type=argument(parse_duration_ns),
         default="5s",
         metavar="T",
-        help="for connections to close when the server is told to end (default: 5s)",
+        help="how long connections have to answer the close when SIGTERM ends the server (default: 5s)",
     )
 
 
@@ -138,16 +143,22 @@ def run(arguments: argparse.Namespace) -> int:
             engine=arguments.engine,
             grace_s=arguments.grace / 1e9,
         )
-        several = config.processes > 1
-        listener = bind(config.host, config.port, shared=several)
-        health_listener = None if config.health_port is None else bind(config.host, config.health_port)
-    except (ValueError, ListenError) as error:
+    except ValueError as error:
         raise UsageError(str(error)) from None
-    try:
-        uvloop.run(_serve(config, listener, health_listener))
-    except WorkerDiedError as error:
-        print(f"wsbench-server: error: {error}", file=sys.stderr)
-        return EXIT_FAILED
+    with contextlib.ExitStack() as bound:
+        try:
+            take = reserve if config.processes > 1 else bind
+            listener = bound.enter_context(take(config.host, config.port))
+            health_listener = None
+            if config.health_port is not None:
+                health_listener = bound.enter_context(bind(config.host, config.health_port))
+        except ListenError as error:
+            raise UsageError(str(error)) from None
+        try:
+            uvloop.run(_serve(config, listener, health_listener))
+        except WorkerDiedError as error:
+            print(f"wsbench-server: error: {error}", file=sys.stderr)
+            return EXIT_FAILED
     return 0
 
 
@@ -171,7 +182,7 @@ async def _serve(config: ServerConfig, listener: socket.socket, health_listener:
         health = await _start_health(health_listener, supervisor.totals)
         await supervisor.run(end, health, say_listening)
     if health is not None:
-        await health.stop()
+        health.stop()
 
 
 async def _start_health(listener: socket.socket | None, totals: Callable[[], Counters]) -> Health | None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _MAX_PORT = 65535
+_HOUR_S = 3600
+_HOUR_NS = _HOUR_S * 1_000_000_000
+_GIB = 1 << 30
 
 
 class Engine(StrEnum):
@@ -42,12 +45,18 @@ class ServerConfig:
         for name, port in (("port", self.port), ("health-port", self.health_port)):
             if port is not None and not 0 <= port <= _MAX_PORT:
                 raise ValueError(f"{name} must be from 0 to {_MAX_PORT}, not {port}")
-        if self.max_message_bytes < 1:
-            raise ValueError(f"max-message-size must be at least 1, not {self.max_message_bytes}")
+        if not 1 <= self.max_message_bytes <= _GIB:
+            raise ValueError(f"max-message-size must be from 1 byte to 1 GiB, not {self.max_message_bytes} bytes")
+        for name, held_ns in (("delay", self.delay_ns), ("delay-jitter", self.delay_jitter_ns)):
+            if not 0 <= held_ns <= _HOUR_NS:
+                raise ValueError(f"{name} must be from 0 to 1h, not {held_ns / 1e9:g} s")
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not 0 <= self.grace_s <= _HOUR_S:
+            raise ValueError(f"grace must be from 0 to 1h, not {self.grace_s:g} s")
         if self.processes < 1:
             raise ValueError(f"processes must be at least 1, not {self.processes}")
-        if self.ping_interval_s is not None and self.ping_interval_s <= 0:
-            raise ValueError(f"ping-interval must be above 0, not {self.ping_interval_s:g} s")
+        if self.ping_interval_s is not None and not 0 < self.ping_interval_s <= _HOUR_S:
+            raise ValueError(f"ping-interval must be above 0 and at most 1h, not {self.ping_interval_s:g} s")
         if self.compression and self.engine is Engine.PICOWS:
             raise ValueError("compression needs the engine websockets: picows has none")
 

@@ -22,10 +22,10 @@ _METRICS = "text/plain; version=1.0.0; charset=utf-8"
 
 
 class Health:
-    """``/healthz`` 200 while the process lives, ``/readyz`` 200 while it is ``ready`` and 503 then, ``/metrics``."""
+    """``/healthz`` 200 while the process lives, ``/readyz`` 200 while it is ``ready`` and 503 else, ``/metrics``."""
 
     def __init__(self, metrics: Callable[[], bytes]) -> None:
-        self.ready = True
+        self.ready = False
         self._metrics = metrics
         self._server: Server | None = None
 
@@ -35,14 +35,15 @@ class Health:
         health = cls(metrics)
         logger = logging.getLogger("wsbench_server.health")
         logger.setLevel(logging.CRITICAL)
-        health._server = await serve(_no_websocket, sock=listener, process_request=health._answer, logger=logger)
+        health._server = await serve(
+            _no_websocket, sock=listener, process_request=health._answer, logger=logger, server_header=None
+        )
         return health
 
-    async def stop(self) -> None:
-        """Serve no more."""
+    def stop(self) -> None:
+        """Serve no more. Answers are written at once: a connection still open has asked nothing, and is not awaited."""
         if self._server is not None:
             self._server.close()
-            await self._server.wait_closed()
 
     def _answer(self, _connection: ServerConnection, request: Request) -> Response:
         path = request.path.partition("?")[0]
@@ -51,7 +52,7 @@ class Health:
         if path == "/readyz":
             if self.ready:
                 return _response(http.HTTPStatus.OK, b"ready\n")
-            return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, b"draining\n")
+            return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, b"not ready\n")
         if path == "/metrics":
             return _response(http.HTTPStatus.OK, self._metrics(), _METRICS)
         return _response(http.HTTPStatus.NOT_FOUND, b"here are /healthz, /readyz and /metrics\n")

@@ -36,6 +36,17 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     return listener
 
 
+def reserve(host: str, port: int) -> socket.socket:
+    """A bound socket that holds a port for processes which ``bind`` it ``shared``.
+
+    SO_REUSEPORT alone would let a second server join the first one's port and take half of its connections, silently.
+    Raises ListenError where anybody listens already.
+    """
+    with bind(host, port) as alone:
+        free = port_of(alone)
+    return bind(host, free, shared=True)
+
+
 def port_of(listener: socket.socket) -> int:
     """The port a socket is bound to."""
     return int(listener.getsockname()[1])

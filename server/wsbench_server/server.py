@@ -36,6 +36,8 @@ async def serve_until(
 ) -> None:
     """Echo until ``end`` is set, then drain: not ready, accept nothing, close everyone with 1001, within the grace."""
     echo = await start_echo(config, listener, counters)
+    if health is not None:
+        health.ready = True
     on_listening()
     await end.wait()
     if health is not None:

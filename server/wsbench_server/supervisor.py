@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import multiprocessing
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
@@ -55,6 +56,8 @@ class Supervisor:
         """Serve until ``end`` is set. Raises WorkerDiedError where a worker ends before; no worker is left behind."""
         try:
             await self._start()
+            if health is not None:
+                health.ready = True
             on_listening([worker.pid or 0 for worker in self._workers])
             while not end.is_set():
                 self._check()
@@ -62,9 +65,9 @@ class Supervisor:
                     await asyncio.wait_for(end.wait(), _SYNC_EVERY_S)
                 except TimeoutError:
                     continue
+        finally:
             if health is not None:
                 health.ready = False
-        finally:
             await self._stop()
 
     async def _start(self) -> None:
@@ -74,7 +77,7 @@ class Supervisor:
             worker = self._context.Process(
                 target=_work, args=(self._config, self._port, self._rows, place, theirs, os.getpid()), daemon=True
             )
-            worker.start()
+            _start_deaf_to_interrupts(worker)
             theirs.close()
             self._workers.append(worker)
             waiting.append(ours)
@@ -101,13 +104,25 @@ class Supervisor:
                 worker.join()
 
 
+def _start_deaf_to_interrupts(worker: BaseProcess) -> None:
+    """Start a worker that inherits a blocked SIGINT.
+
+    Ctrl-C goes to every process of the terminal: this one hears it and ends the workers in order, with SIGTERM. Theirs
+    would come while they still import, as tracebacks, or end them before this process knows that they should.
+    """
+    # Starting it unblocks SIGINT (multiprocessing.resource_tracker), so it is started before the mask is set.
+    multiprocessing.resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        worker.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(config: ServerConfig, port: int, rows: list[int], place: int, ready: Connection, parent: int) -> None:
     """A worker's main: runs in its own process."""
     _die_with(parent)
-    try:
-        uvloop.run(_serve(config, port, rows, place, ready))
-    except KeyboardInterrupt:
-        sys.exit(0)
+    uvloop.run(_serve(config, port, rows, place, ready))
 
 
 async def _serve(config: ServerConfig, port: int, rows: list[int], place: int, ready: Connection) -> None:
