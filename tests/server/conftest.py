@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@contextmanager
+def upgraded(port: int) -> Iterator[socket.socket]:
+    """A socket after the handshake, for bytes that no client library would send."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        plain.sendall(HANDSHAKE)
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += plain.recv(1)
+        assert b" 101 " in answer
+        yield plain
+
+
+def read_to_end(plain: socket.socket) -> bytes:
+    read = b""
+    while more := plain.recv(4096):
+        read += more
+    return read
 
 
 @dataclass(frozen=True)

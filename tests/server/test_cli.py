@@ -44,3 +44,10 @@ def test_help_names_units_and_defaults() -> None:
     )
     assert "--delay T" in said.stdout
     assert "examples:" in said.stdout
+
+
+def test_a_health_port_in_use_is_named_and_the_other_port_let_go(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--port", "0", "--health-port", str(port)]) == 2
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in capsys.readouterr().err

@@ -62,3 +62,23 @@ def test_a_closed_line_calls_nobody() -> None:
         assert not called
 
     asyncio.run(work())
+
+
+def test_one_that_fails_does_not_hold_up_the_others() -> None:
+    async def work() -> None:
+        failures: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(str(context["exception"])))
+        line = DelayLine(0, 0)
+        done = asyncio.Event()
+
+        def fail() -> None:
+            raise RuntimeError("no echo")
+
+        now = time.monotonic_ns()
+        line.call_at(now + 1_000_000, fail)
+        line.call_at(now + 2_000_000, done.set)
+        await asyncio.wait_for(done.wait(), 5)
+        line.close()
+        assert failures == ["no echo"]
+
+    asyncio.run(work())

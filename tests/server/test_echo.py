@@ -1,6 +1,7 @@
 """Both engines are to behave the same, seen from a client."""
 
 import asyncio
+import contextlib
 import socket
 import statistics
 import time
@@ -14,10 +15,17 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
-from tests.server.conftest import Running
+from tests.server.conftest import HANDSHAKE, Running, read_to_end, upgraded
 
 pytestmark = pytest.mark.parametrize("engine", ["websockets", "picows"])
 HEADER = "x-wsbench-hop-protocol"
+
+
+def sent(*frames: Frame, reserved: int = 0) -> bytes:
+    """Frames as a client sends them, with reserved bits of the first set: what the library's own encoder refuses."""
+    data = bytearray(b"".join(frame.serialize(mask=True) for frame in frames))
+    data[0] |= reserved
+    return bytes(data)
 
 
 @pytest.fixture
@@ -118,15 +126,89 @@ def test_a_plain_request_is_no_websocket_and_is_counted(server: Running) -> None
     server.wait_for("handshake_failures_total", 1)
 
 
-def test_text_that_is_no_utf8_does_not_stop_the_server(server: Running) -> None:
-    """``websockets`` closes with 1007 (RFC 6455 section 8.1); picows echoes the bytes, as its path has no decoder."""
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (sent(Frame(Opcode.TEXT, b"\xff\xfe")), 1007),
+        (sent(Frame(Opcode.TEXT, b"\xc3", fin=False), Frame(Opcode.CONT, b"x")), 1007),
+        (sent(Frame(Opcode.TEXT, b"x"), reserved=0x40), 1002),
+        (sent(Frame(Opcode.BINARY, b"x"), reserved=0x10), 1002),
+        (sent(Frame(Opcode.CONT, b"x")), 1002),
+        (sent(Frame(Opcode.TEXT, b"x", fin=False), Frame(Opcode.TEXT, b"y")), 1002),
+    ],
+    ids=["utf8", "utf8-joined", "rsv1", "rsv3", "continuation-of-nothing", "message-in-message"],
+)
+def test_what_is_no_message_is_closed_not_echoed(server: Running, data: bytes, code: int) -> None:
+    """RFC 6455 sections 5.2, 5.4 and 8.1; and the server goes on."""
     with connect(server.url) as connection:
-        connection.socket.sendall(Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True))
-        with pytest.raises((ConnectionClosedError, UnicodeDecodeError)):
+        connection.socket.sendall(data)
+        with pytest.raises(ConnectionClosedError) as caught:
             connection.recv(timeout=5)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == code
+    server.wait_for("errors_total", 1)
+    assert server.metric("messages_sent_total") == 0
     with connect(server.url) as connection:
         connection.send("still here")
         assert connection.recv(timeout=5) == "still here"
+
+
+def test_a_character_may_be_split_between_fragments(client: ClientConnection) -> None:
+    client.socket.sendall(sent(Frame(Opcode.TEXT, b"\xc3", fin=False), Frame(Opcode.CONT, b"\xbc")))
+    assert client.recv(timeout=5) == "ü"
+
+
+def test_a_close_without_a_code_is_answered_without_one_and_nothing_after_it_is_echoed(server: Running) -> None:
+    with upgraded(server.port) as plain:
+        plain.sendall(sent(Frame(Opcode.CLOSE, b""), Frame(Opcode.TEXT, b"too late")))
+        assert read_to_end(plain) == b"\x88\x00"
+
+
+def test_many_small_fragments_hold_up_nobody_else(server: Running) -> None:
+    """Joining must cost by the byte, not by the square of the fragments; a library may refuse so many instead."""
+    first, middle = Frame(Opcode.BINARY, b"x", fin=False), Frame(Opcode.CONT, b"y", fin=False)
+    many = sent(first) + sent(middle) * 60_000
+    with upgraded(server.port) as plain, connect(server.url) as other:
+        with contextlib.suppress(ConnectionError):
+            plain.sendall(many)
+        begun = time.monotonic()
+        other.send("meanwhile")
+        assert other.recv(timeout=10) == "meanwhile"
+        assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("header", "instead"),
+    [(b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 7"), (b"Sec-WebSocket-Key", b"X-Key")],
+)
+def test_a_handshake_refused_is_counted(server: Running, header: bytes, instead: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain:
+        plain.sendall(HANDSHAKE.replace(header, instead))
+        assert plain.recv(1024).startswith(b"HTTP/1.1 4")
+    server.wait_for("handshake_failures_total", 1)
+    assert server.metric("connections_total") == 0
+
+
+def test_clients_are_pinged(serve: Callable[..., Running], engine: str) -> None:
+    running = serve("--engine", engine, "--ping-interval", "50ms")
+    with upgraded(running.port) as plain:
+        assert plain.recv(1)[0] & 0x0F == Opcode.PING
+    assert running.stop() == 0
+
+
+def test_a_delay_does_not_hoard_the_echoes_of_a_client_that_does_not_read(
+    serve: Callable[..., Running], engine: str
+) -> None:
+    running = serve("--engine", engine, "--delay", "1ms")
+    block = sent(Frame(Opcode.BINARY, bytes(60_000))) * 20
+    taken, most = 0, 200_000_000
+    with upgraded(running.port) as plain:
+        plain.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while taken < most:
+                taken += plain.send(block)
+    assert taken < most
+    assert running.stop() == 0
 
 
 @pytest.mark.parametrize("connections", [1, 16])

@@ -1,8 +1,11 @@
+import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.server.conftest import Running
+from wsbench_server.health import Health
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,16 @@ def test_answers(serve: Callable[..., Running], path: str, status: int, words: s
     found, body = serve().ask(path)
     assert found == status
     assert words in body
+
+
+def test_a_silent_client_of_the_health_port_does_not_keep_the_server(serve: Callable[..., Running]) -> None:
+    running = serve()
+    with socket.create_connection(("127.0.0.1", running.health_port), timeout=10):
+        assert running.ask("/healthz")[0] == 200
+        begun = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - begun < 3
+
+
+def test_nothing_is_ready_before_it_listens() -> None:
+    assert not Health(lambda: b"").ready

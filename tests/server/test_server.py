@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from tests.server.conftest import Running
+from tests.server.conftest import Running, upgraded
 
 pytestmark = pytest.mark.parametrize("engine", ["websockets", "picows"])
 
@@ -56,18 +57,43 @@ def test_a_client_that_never_answers_the_close_is_dropped_after_the_grace(
     serve: Callable[..., Running], engine: str
 ) -> None:
     running = serve("--engine", engine, "--grace", "500ms")
-    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as mute:
-        mute.sendall(
-            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        assert b" 101 " in mute.recv(1024)
+    with upgraded(running.port):
         begun = time.monotonic()
         running.process.terminate()
         draining = running.ask("/readyz")
-        assert draining == (503, "draining\n")
+        assert draining == (503, "not ready\n")
         assert running.ask("/healthz")[0] == 200
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", running.port), timeout=5)
         assert running.process.wait(timeout=10) == 0
         assert 0.4 < time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT"], ids=["silent", "half-a-handshake"])
+def test_a_client_that_never_finishes_its_handshake_is_dropped_after_the_grace(
+    serve: Callable[..., Running], engine: str, said: bytes
+) -> None:
+    running = serve("--engine", engine, "--grace", "200ms")
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as slow:
+        slow.sendall(said)
+        # The next connection is accepted after this one: its echo says that both were.
+        with connect(running.url) as connection:
+            connection.send("x")
+            connection.recv(timeout=5)
+        begun = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - begun < 3
+
+
+def test_a_client_that_floods_and_never_reads_is_dropped_after_the_grace(
+    serve: Callable[..., Running], engine: str
+) -> None:
+    running = serve("--engine", engine, "--grace", "200ms")
+    with upgraded(running.port) as plain:
+        plain.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            while True:
+                plain.sendall(Frame(Opcode.BINARY, bytes(60_000)).serialize(mask=True))
+        begun = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - begun < 3

@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 
 import psutil
@@ -52,3 +55,29 @@ def test_workers_do_not_outlive_a_supervisor_that_is_killed(serve: Callable[...,
     running.process.kill()
     running.process.wait()
     assert gone(running.pids)
+
+
+def test_a_second_server_does_not_share_the_port_of_the_first(serve: Callable[..., Running]) -> None:
+    running = serve("--processes", "2")
+    argv = [sys.executable, "-m", "wsbench_server", "--processes", "2", "--port", str(running.port)]
+    second = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+    assert second.returncode == 2
+    assert f"port {running.port}: Address already in use" in second.stderr
+    assert running.stop() == 0
+
+
+def test_an_interrupt_from_the_terminal_ends_all_quietly() -> None:
+    """It goes to the whole group, here while the workers still import: no traceback of theirs, no worker left."""
+    argv = [sys.executable, "-m", "wsbench_server", "--processes", "2", "--port", "0"]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        supervisor = psutil.Process(process.pid)
+        deadline = time.monotonic() + 10
+        while not any("spawn_main" in " ".join(child.cmdline()) for child in supervisor.children()):
+            assert time.monotonic() < deadline
+        workers = [child.pid for child in supervisor.children()]
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (0, "")
+    assert gone(workers)

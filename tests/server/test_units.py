@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,12 @@ def test_what_is_no_duration_is_named(text: str) -> None:
 )
 def test_sizes(text: str, value: int) -> None:
     assert parse_size_bytes(text) == value
+
+
+@pytest.mark.parametrize("parse", [parse_duration_ns, parse_size_bytes])
+def test_what_no_clock_or_memory_could_hold_is_refused(parse: Callable[[str], int]) -> None:
+    with pytest.raises(ValueError, match="is too much"):
+        parse("9" * 400 + ("s" if parse is parse_duration_ns else ""))
 
 
 @pytest.mark.parametrize("text", ["banana", "", "-1", "1 stone", "KiB"])
