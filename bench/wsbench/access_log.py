@@ -26,6 +26,7 @@ class AccessRecord:
     connection_termination_details: str | None
     upstream_transport_failure_reason: str | None
     upstream_cluster: str | None
+    upstream_host: str | None
     method: str | None
     path: str | None
     authority: str | None
@@ -53,6 +54,7 @@ def parse_line(line: str) -> AccessRecord:
         connection_termination_details=_text(content, "connection_termination_details"),
         upstream_transport_failure_reason=_text(content, "upstream_transport_failure_reason"),
         upstream_cluster=_text(content, "upstream_cluster"),
+        upstream_host=_text(content, "upstream_host"),
         method=_text(content, "method"),
         path=_text(content, "path"),
         authority=_text(content, "authority"),
@@ -68,7 +70,8 @@ def parse_line(line: str) -> AccessRecord:
 def split_lines(data: bytes) -> tuple[list[str], int]:
     """The whole lines of a log that is still being written, and how many bytes they are; a part of a line waits."""
     end = data.rfind(b"\n") + 1
-    return data[:end].decode("utf-8", "replace").splitlines(), end
+    # Not splitlines(), which also ends a line at what a JSON string may hold (U+2028, U+0085).
+    return data[:end].decode("utf-8", "replace").split("\n")[:-1], end
 
 
 def _text(content: dict[str, Any], key: str) -> str | None:
@@ -83,5 +86,5 @@ def _number(content: dict[str, Any], key: str) -> int | None:
         return None
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AccessLogError(f"{key} is {value!r}, not a number") from None

@@ -6,23 +6,27 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from wsbench.access_log import parse_line, split_lines
+from wsbench.access_log import AccessLogError, parse_line, split_lines
 from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER
-from wsbench.proof import Evidence, LogSummary
+from wsbench.errors import LabError
+from wsbench.proof import SWITCHING_PROTOCOLS, Evidence, LogSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from wsbench.access_log import AccessRecord
     from wsbench.envoy import Sidecar
 
 _LINES_WITHIN_S = 5.0
 _POLL_S = 0.02
+_CHUNK_BYTES = 1 << 20
 
 
 class Observer:
-    """Watches an arm's sidecars over one trial: ``begin``, the trial, ``finish``. Raises LabError where one is dead."""
+    """Watches an arm's sidecars over one trial: ``begin``, the trial, ``finish``.
+
+    Raises LabError where one is dead, or its log is not to be read.
+    """
 
     def __init__(self, client: Sidecar, server: Sidecar) -> None:
         self._client = client
@@ -52,40 +56,56 @@ class Observer:
         sidecar logs every one; the server sidecar may log a single one, as one refused HTTP/2 stream ends a connection.
         """
         with anyio.move_on_after(_LINES_WITHIN_S):
-            while self._client_log.read() < opened + refused or self._server_log.read() < opened + bool(refused):
+            while not self._all_written(opened, refused):
                 self._client.check_alive()
                 self._server.check_alive()
                 await anyio.sleep(_POLL_S)
         client, server = await self._client.counters(), await self._server.counters()
         return Evidence(
-            client_log=LogSummary.of(self._client_log.records),
-            server_log=LogSummary.of(self._server_log.records),
+            client_log=self._client_log.summary,
+            server_log=self._server_log.summary,
             client_counters=_rise(self._before[0], client),
             server_counters=_rise(self._before[1], server),
         )
 
+    def _all_written(self, opened: int, refused: int) -> bool:
+        client, server = self._client_log.read(), self._server_log.read()
+        return (
+            client.count >= opened + refused
+            and server.answered(SWITCHING_PROTOCOLS) >= opened
+            and server.count >= opened + bool(refused)
+        )
+
 
 class _Tail:
-    """The lines that a log gains."""
+    """The lines that a log gains, counted: 20,000 of them take no more room than two."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
-        self.records: list[AccessRecord] = []
+        self.summary = LogSummary()
 
     def skip(self) -> None:
         """What is there already does not count."""
         self._offset = self._path.stat().st_size if self._path.exists() else 0
 
-    def read(self) -> int:
-        """Read on; how many lines there are so far."""
+    def read(self) -> LogSummary:
+        """Read on; all lines so far."""
         if self._path.exists():
             with self._path.open("rb") as log:
-                log.seek(self._offset)
-                lines, size = split_lines(log.read())
-            self._offset += size
-            self.records.extend(parse_line(line) for line in lines)
-        return len(self.records)
+                size = 1
+                while size:
+                    log.seek(self._offset)
+                    lines, size = split_lines(log.read(_CHUNK_BYTES))
+                    self._offset += size
+                    self._count(lines)
+        return self.summary
+
+    def _count(self, lines: list[str]) -> None:
+        try:
+            self.summary = self.summary.plus(parse_line(line) for line in lines)
+        except AccessLogError as error:
+            raise LabError(f"{self._path}: {error}") from None
 
 
 def _rise(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wsbench.arms import Claim, HopProtocol
 from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER, OUTBOUND_STAT_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wsbench.access_log import AccessRecord
 
-_SWITCHING_PROTOCOLS = 101
+    _Kind = tuple[str | None, int | None, str | None]
+
+SWITCHING_PROTOCOLS = 101
 # Downstream protocol error: the sidecar took the stream for malformed (Envoy docs, access log response flags).
 _DPE = "DPE"
 _SAYS_MIXED = "mixed"
@@ -73,21 +76,37 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class LogSummary:
-    """New lines of one access log: how many of each (protocol, response code, flags), and one of them."""
+    """New lines of one access log: how many of each (protocol, response code, flags), and the first of each."""
 
-    lines: Mapping[tuple[str | None, int | None, str | None], int] = field(default_factory=dict)
-    sample: AccessRecord | None = None
+    lines: Mapping[_Kind, int] = field(default_factory=lambda: MappingProxyType({}))
+    samples: Mapping[_Kind, AccessRecord] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
-    def of(cls, records: Sequence[AccessRecord]) -> LogSummary:
+    def of(cls, records: Iterable[AccessRecord]) -> LogSummary:
         """Count records."""
-        kinds = Counter((record.protocol, record.response_code, record.response_flags) for record in records)
-        return cls(dict(kinds), records[0] if records else None)
+        return cls().plus(records)
+
+    def plus(self, records: Iterable[AccessRecord]) -> LogSummary:
+        """The same with further records; of each kind only the first is kept."""
+        lines, samples = Counter(self.lines), dict(self.samples)
+        for record in records:
+            kind = (record.protocol, record.response_code, record.response_flags)
+            lines[kind] += 1
+            samples.setdefault(kind, record)
+        return LogSummary(dict(lines), samples)
+
+    def sample(self, wanted: Callable[[AccessRecord], bool] = lambda _: True) -> AccessRecord | None:
+        """The first line of a kind that is wanted; None where there is none."""
+        return next(filter(wanted, self.samples.values()), None)
 
     @property
     def count(self) -> int:
         """All lines."""
         return sum(self.lines.values())
+
+    def answered(self, code: int) -> int:
+        """Lines of this response code, of any protocol."""
+        return sum(count for (_, answered, _), count in self.lines.items() if answered == code)
 
     def having(self, protocol: str | None, code: int | None) -> int:
         """Lines of this protocol and response code."""
@@ -98,9 +117,7 @@ class LogSummary:
         """As in ``64 x HTTP/2 101``."""
         kinds: Counter[str] = Counter()
         for (protocol, code, flags), count in self.lines.items():
-            kinds[f"{protocol or 'no protocol'} {code} {flags if code != _SWITCHING_PROTOCOLS else ''}".strip()] += (
-                count
-            )
+            kinds[f"{protocol or 'no protocol'} {code} {flags if code != SWITCHING_PROTOCOLS else ''}".strip()] += count
         return ", ".join(f"{count} x {kind}" for kind, count in sorted(kinds.items())) or "no line"
 
 
@@ -151,7 +168,7 @@ def judge(
     if claim.hop_protocol is not None:
         testimonies = [
             _from_log(claim.hop_protocol, opened, evidence),
-            _from_counters(claim.hop_protocol, opened, evidence),
+            _from_counters(claim.hop_protocol, opened, sum(refused.values()), evidence),
             *testimonies,
         ]
     return _verdict(claim, opened, testimonies)
@@ -178,8 +195,9 @@ def refusal_of(refused: Mapping[int, int], evidence: Evidence | None) -> Refusal
     if not refused:
         return None
     status, count = max(refused.items(), key=lambda item: item[1])
-    client = evidence.client_log.sample if evidence else None
-    server = evidence.server_log.sample if evidence else None
+    # Lines of the refusals: there may be others, of the WebSockets that opened.
+    client = evidence.client_log.sample(lambda line: line.response_code == status) if evidence else None
+    server = evidence.server_log.sample(lambda line: line.response_code != SWITCHING_PROTOCOLS) if evidence else None
     reasons = []
     if client is not None:
         reasons.append(f"client sidecar: {client.response_code_details} (flags {client.response_flags})")
@@ -208,10 +226,15 @@ def _from_log(claimed: HopProtocol, opened: int, evidence: Evidence | None) -> T
     if evidence is None:
         return Testimony(name, Stance.SILENT, None, 0, "no access log at hand")
     log = evidence.server_log
-    switched = {protocol: log.having(protocol, _SWITCHING_PROTOCOLS) for protocol, _, _ in log.lines}
+    switched = {protocol: log.having(protocol, SWITCHING_PROTOCOLS) for protocol, _, _ in log.lines}
     websockets = sum(switched.values())
     says = _one({protocol or "": count for protocol, count in switched.items() if count})
-    sample = log.sample.raw if log.sample else None
+    # A line that contradicts is the one to show.
+    sample = (
+        log.sample(lambda line: line.response_code == SWITCHING_PROTOCOLS and line.protocol != claimed)
+        or log.sample(lambda line: line.response_code == SWITCHING_PROTOCOLS)
+        or log.sample()
+    )
     detail = f"{log.in_words}; the driver opened {opened}"
     if websockets == 0:
         stance = Stance.SILENT if log.count == 0 else Stance.CONTRADICTS
@@ -219,10 +242,10 @@ def _from_log(claimed: HopProtocol, opened: int, evidence: Evidence | None) -> T
         stance = Stance.SUPPORTS if says == claimed and websockets == opened else Stance.CONTRADICTS
         if says == claimed and websockets < opened:
             stance, detail = Stance.SILENT, f"{detail}: lines are missing"
-    return Testimony(name, stance, says, websockets, detail, sample)
+    return Testimony(name, stance, says, websockets, detail, sample.raw if sample else None)
 
 
-def _from_counters(claimed: HopProtocol, opened: int, evidence: Evidence | None) -> Testimony:
+def _from_counters(claimed: HopProtocol, opened: int, refused: int, evidence: Evidence | None) -> Testimony:
     name = WitnessName.COUNTERS
     if evidence is None:
         return Testimony(name, Stance.SILENT, None, 0, "no counters at hand")
@@ -231,19 +254,24 @@ def _from_counters(claimed: HopProtocol, opened: int, evidence: Evidence | None)
     cluster = _reader(evidence.client_counters, f"cluster.{OUTBOUND_CLUSTER}.")
     http1, http2 = inbound("downstream_rq_http1_total"), inbound("downstream_rq_http2_total")
     upgrades = (outbound("downstream_cx_upgrades_total"), inbound("downstream_cx_upgrades_total"))
+    switched = (outbound("downstream_rq_1xx"), inbound("downstream_rq_1xx"))
     detail = (
-        f"server sidecar: {http1} HTTP/1.1 and {http2} HTTP/2 requests, {upgrades[1]} upgrades, "
+        f"server sidecar: {http1} HTTP/1.1 and {http2} HTTP/2 requests, {upgrades[1]} upgrades, {switched[1]} x 101, "
         f"{inbound('downstream_cx_http1_total')} new HTTP/1.1 and {inbound('downstream_cx_http2_total')} new HTTP/2 "
-        f"connections; client sidecar: {upgrades[0]} upgrades, {cluster('upstream_cx_http1_total')} new HTTP/1.1 and "
-        f"{cluster('upstream_cx_http2_total')} new HTTP/2 connections to the hop"
+        f"connections; client sidecar: {upgrades[0]} upgrades, {switched[0]} x 101, "
+        f"{cluster('upstream_cx_http1_total')} new HTTP/1.1 and "
+        f"{cluster('upstream_cx_http2_total')} new HTTP/2 connections to the hop; the driver opened {opened}"
     )
     says = _one({HopProtocol.HTTP1.value: http1, HopProtocol.HTTP2.value: http2})
     mine, other = (http2, http1) if claimed is HopProtocol.HTTP2 else (http1, http2)
     # A shared HTTP/2 connection outlives trials, so only the foreign protocol's new connections tell something.
     foreign = "http1" if claimed is HopProtocol.HTTP2 else "http2"
     foreign_connections = cluster(f"upstream_cx_{foreign}_total") + inbound(f"downstream_cx_{foreign}_total")
-    agrees = mine == opened and other == 0 and foreign_connections == 0 and upgrades == (opened, opened)
-    return Testimony(name, Stance.SUPPORTS if agrees else Stance.CONTRADICTS, says, mine + other, detail)
+    # Envoy counts a request and an upgrade when they are asked for, so among them are as many of the refused ones as
+    # came so far; the 101s it counts are the WebSockets.
+    asked_for = all(opened <= asked <= opened + refused for asked in (mine, *upgrades))
+    agrees = switched == (opened, opened) and asked_for and other == 0 and foreign_connections == 0
+    return Testimony(name, Stance.SUPPORTS if agrees else Stance.CONTRADICTS, says, switched[1], detail)
 
 
 def _from_handshakes(claim: Claim, opened: int, hop_protocols: Mapping[str, int]) -> Testimony:
@@ -275,16 +303,14 @@ def _refusal_testimonies(
     if evidence is None:
         return [driver]
     log, expected = evidence.server_log, sum(refused.values())
-    switched = sum(number for (_, code, _), number in log.lines.items() if code == _SWITCHING_PROTOCOLS)
+    switched, sample = log.answered(SWITCHING_PROTOCOLS), log.sample()
     streams = sum(number for (protocol, _, _), number in log.lines.items() if protocol == claim.hop_protocol)
     # One stream refused for a protocol error ends the HTTP/2 connection, and with it those beside it.
     says = _one({protocol or "": number for (protocol, _, _), number in log.lines.items()})
     stance = Stance.SUPPORTS if streams and not switched and says == claim.hop_protocol else Stance.CONTRADICTS
     if not log.count:
         stance = Stance.SILENT
-    server = Testimony(
-        WitnessName.ACCESS_LOG, stance, says, switched, log.in_words, log.sample.raw if log.sample else None
-    )
+    server = Testimony(WitnessName.ACCESS_LOG, stance, says, switched, log.in_words, sample.raw if sample else None)
     cluster = _reader(evidence.client_counters, f"cluster.{OUTBOUND_CLUSTER}.")
     inbound = _reader(evidence.server_counters, f"http.{INBOUND_STAT_PREFIX}.")
     http1 = cluster("upstream_cx_http1_total") + inbound("downstream_cx_http1_total")
@@ -309,9 +335,7 @@ def _verdict(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Pro
     silent = [testimony for testimony in testimonies if testimony.verdict is Stance.SILENT]
     claimed = _claim_words(claim)
     if contradicting:
-        words = "; ".join(
-            f"{testimony.witness} says {testimony.says or testimony.detail}" for testimony in contradicting
-        )
+        words = "; ".join(_objection(claim, testimony) for testimony in contradicting)
         return Proof(Verdict.DISPROVED, f"claimed {claimed}, but {words}", tuple(testimonies))
     if silent:
         words = "; ".join(f"{testimony.witness}: {testimony.detail}" for testimony in silent)
@@ -319,6 +343,12 @@ def _verdict(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Pro
     number = "one witness agrees" if len(testimonies) == 1 else f"all {len(testimonies)} witnesses agree"
     of = f" on {opened} WebSockets" if opened else ""
     return Proof(Verdict.PROVED, f"{claimed}: {number}{of}", tuple(testimonies))
+
+
+def _objection(claim: Claim, testimony: Testimony) -> str:
+    """What contradicts: another protocol, or the same one with other numbers."""
+    other_protocol = claim.refused_status is None and testimony.says not in (None, claim.hop_protocol)
+    return f"{testimony.witness} says {testimony.says if other_protocol else testimony.detail}"
 
 
 def _claim_words(claim: Claim) -> str:

@@ -24,7 +24,7 @@ def test_a_line_of_the_article() -> None:
     record = parse_line(ARTICLE + "\n")
     assert (record.protocol, record.response_code, record.response_flags) == ("HTTP/1.1", 101, "UC")
     assert (record.duration_ms, record.bytes_received, record.bytes_sent) == (6030, 35, 23)
-    assert record.upstream_cluster == "inbound|80||"
+    assert (record.upstream_cluster, record.upstream_host) == ("inbound|80||", "10.208.0.105:80")
     assert record.response_code_details is None
     assert record.raw == ARTICLE
 
@@ -44,6 +44,7 @@ def test_the_traps_line() -> None:
         ("[1]", "not an access log line"),
         ('{"protocol":"HTTP/2"}', "not an access log line"),
         ('{"protocol":"HTTP/2","response_code":"many"}', "response_code is 'many'"),
+        ('{"protocol":"HTTP/2","response_code":Infinity}', "response_code is inf, not a number"),
     ],
 )
 def test_other_lines_are_named(line: str, words: str) -> None:
@@ -55,11 +56,12 @@ def test_a_dash_is_nothing() -> None:
     assert parse_line('{"protocol":"-","response_code":null}').protocol is None
 
 
-@given(st.lists(st.text()), st.integers(min_value=0, max_value=400))
+@given(st.lists(st.text(st.characters(codec="utf-8"))), st.integers(min_value=0, max_value=400))
 def test_a_log_read_while_it_grows_gives_every_line_once(texts: list[str], cut: int) -> None:
-    lines = [json.dumps(text) for text in texts]
+    # As UTF-8, not escaped: a line ends at a newline alone, not at all that Unicode calls a line's end.
+    lines = [json.dumps(text, ensure_ascii=False) for text in texts]
     data = "".join(line + "\n" for line in lines).encode()
-    first, used = split_lines(data[:cut])
+    first, used = split_lines(data[:cut])  # a cut may fall within a character
     second, used_then = split_lines(data[used:])
     assert first + second == lines
     assert used + used_then == len(data)

@@ -124,6 +124,59 @@ def test_of_many_refusals_one_line_of_the_servers_is_enough(
     on_loop(work)
 
 
+def test_refusals_do_not_pass_for_the_lines_of_those_that_opened(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any]
+) -> None:
+    client, server = sidecars
+    refused = LINE.replace("101", "400")
+
+    async def work() -> None:
+        observer = Observer(client, server)
+        await observer.begin()
+        client.log(refused * 3 + LINE * 2)
+        server.log(refused * 3)  # the refused end at once, the others' lines come later
+        check_alive = server.check_alive
+
+        def write_the_rest() -> None:
+            server.check_alive = check_alive
+            server.log(LINE * 2)
+
+        server.check_alive = write_the_rest
+        assert (await observer.finish(2, 3)).server_log.having("HTTP/2", 101) == 2
+
+    on_loop(work)
+
+
+def test_many_lines_are_read_in_parts_and_kept_as_counts(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsbench.evidence._CHUNK_BYTES", 1000)
+
+    async def work() -> None:
+        observer = Observer(*sidecars)
+        await observer.begin()
+        for sidecar in sidecars:
+            sidecar.log(LINE * 500)
+        log = (await observer.finish(500, 0)).server_log
+        assert log.lines == {("HTTP/2", 101, "UC"): 500}
+        assert len(log.samples) == 1
+
+    on_loop(work)
+
+
+def test_a_line_that_is_no_access_log_line_is_an_error_that_names_the_file(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any]
+) -> None:
+    async def work() -> None:
+        observer = Observer(*sidecars)
+        await observer.begin()
+        sidecars[1].log("no space left\n")
+        await observer.finish(1, 0)
+
+    with pytest.raises(LabError, match=r"server\.access\.log: not JSON: 'no space left'"):
+        on_loop(work)
+
+
 def test_hop_connections_are_read_from_both_sides(on_loop: Callable[..., Any], sidecars: tuple[Any, Any]) -> None:
     client, server = sidecars
     client.counted = {f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active": 4}

@@ -1,6 +1,8 @@
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wsbench.access_log import AccessRecord, parse_line
 from wsbench.arms import ARMS, Claim, HopProtocol
@@ -24,10 +26,12 @@ def counters(protocol: HopProtocol, count: int, connections: int) -> tuple[dict[
     short = "http2" if protocol is HopProtocol.HTTP2 else "http1"
     client = {
         f"http.{OUTBOUND_STAT_PREFIX}.downstream_cx_upgrades_total": count,
+        f"http.{OUTBOUND_STAT_PREFIX}.downstream_rq_1xx": count,
         f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_{short}_total": connections,
     }
     server = {
         f"http.{INBOUND_STAT_PREFIX}.downstream_cx_upgrades_total": count,
+        f"http.{INBOUND_STAT_PREFIX}.downstream_rq_1xx": count,
         f"http.{INBOUND_STAT_PREFIX}.downstream_rq_{short}_total": count,
         f"http.{INBOUND_STAT_PREFIX}.downstream_cx_{short}_total": connections,
     }
@@ -133,6 +137,81 @@ def test_a_target_claims_nothing_whatever_it_says() -> None:
         proof = judged(None, 64, None, seen)
         assert proof.verdict is Verdict.UNPROVED
         assert set(stances(proof).values()) == {Stance.SILENT}
+
+
+def with_refusals(protocol: HopProtocol, opened: int, refused: int) -> Evidence:
+    """Some opened and some that the echo server answered with 400, as seen on Envoy 1.40: it counts a request and an
+    upgrade for each that is asked for, and only its 1xx for those that opened."""
+    client, server = counters(protocol, opened + refused, 1 if protocol is HopProtocol.HTTP2 else opened + refused)
+    client[f"http.{OUTBOUND_STAT_PREFIX}.downstream_rq_1xx"] = opened
+    server[f"http.{INBOUND_STAT_PREFIX}.downstream_rq_1xx"] = opened
+    return Evidence(
+        client_log=LogSummary.of([record("HTTP/1.1", 400, "-")] * refused + [record("HTTP/1.1", 101)] * opened),
+        server_log=LogSummary.of([record(protocol, 400, "-")] * refused + [record(protocol, 101)] * opened),
+        client_counters=client,
+        server_counters=server,
+    )
+
+
+@pytest.mark.parametrize("claim", [HTTP1, HTTP2])
+def test_a_few_refusals_do_not_disprove_what_the_others_spoke(claim: Claim) -> None:
+    assert claim.hop_protocol is not None
+    found = with_refusals(claim.hop_protocol, 5, 3)
+    proof = judged(claim, 5, found, {claim.hop_protocol: 5}, {400: 3})
+    assert proof.verdict is Verdict.PROVED, proof
+    assert {testimony.websockets for testimony in proof.testimonies} == {5}
+    log = next(testimony for testimony in proof.testimonies if testimony.witness is WitnessName.ACCESS_LOG)
+    assert '"response_code":101' in (log.sample or "")
+
+
+@pytest.mark.parametrize("refused", [{}, {400: 2}])
+def test_requests_that_no_driver_made_disprove_and_the_numbers_are_told(refused: dict[int, int]) -> None:
+    found = with_refusals(HopProtocol.HTTP2, 5, 3)
+    proof = judged(HTTP2, 5, found, {"HTTP/2": 5}, refused)
+    assert proof.verdict is Verdict.DISPROVED
+    # It is not the protocol that is wrong: "says HTTP/2" would explain nothing.
+    assert "8 HTTP/2 requests" in proof.summary
+    assert "the driver opened 5" in proof.summary
+
+
+def test_a_101_too_few_disproves_even_where_as_many_were_asked_for() -> None:
+    found = evidence(HopProtocol.HTTP2, 64, 1)
+    short = {**found.client_counters, f"http.{OUTBOUND_STAT_PREFIX}.downstream_rq_1xx": 63}
+    proof = judged(
+        HTTP2, 64, Evidence(found.client_log, found.server_log, short, found.server_counters), {"HTTP/2": 64}
+    )
+    assert proof.verdict is Verdict.DISPROVED
+
+
+def test_the_line_that_contradicts_is_the_one_that_is_shown() -> None:
+    found = evidence(HopProtocol.HTTP2, 64, 1)
+    mixed = LogSummary.of([record("HTTP/2", 101)] * 63 + [record("HTTP/1.1", 101)])
+    proof = judged(
+        HTTP2, 64, Evidence(found.client_log, mixed, found.client_counters, found.server_counters), {"HTTP/2": 64}
+    )
+    log = next(testimony for testimony in proof.testimonies if testimony.witness is WitnessName.ACCESS_LOG)
+    assert (log.verdict, log.websockets) == (Stance.CONTRADICTS, 64)
+    assert '"protocol":"HTTP/1.1"' in (log.sample or "")
+
+
+def test_a_refusals_reason_comes_from_the_refused_and_not_from_those_that_opened() -> None:
+    opened = record("HTTP/1.1", 101, "UC", "via_upstream")
+    refused = record("HTTP/1.1", 503, "UF", "upstream_reset_before_response_started")
+    found = Evidence(LogSummary.of([opened, refused]), LogSummary.of([opened]), {}, {})
+    refusal = refusal_of({503: 1}, found)
+    assert refusal is not None
+    assert refusal.reason == "client sidecar: upstream_reset_before_response_started (flags UF)"
+    assert "allow_connect" not in refusal.remedy
+
+
+@given(st.lists(st.tuples(st.sampled_from(["HTTP/2", "HTTP/1.1"]), st.sampled_from([101, 503]))), st.integers(0, 40))
+def test_lines_counted_in_parts_are_counted_as_a_whole(kinds: list[tuple[str, int]], cut: int) -> None:
+    records = [record(protocol, code) for protocol, code in kinds]
+    summary = LogSummary.of(records[:cut]).plus(records[cut:])
+    assert summary == LogSummary.of(records)
+    assert summary.count == len(records)
+    assert summary.answered(101) == [code for _, code in kinds].count(101)
+    assert len(summary.samples) <= 4
 
 
 def trap(lines: list[AccessRecord], http2_connections: int = 16, upgrades: int = 0) -> Evidence:
