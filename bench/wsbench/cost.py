@@ -23,10 +23,13 @@ class Sample:
 
 
 class ProcessCosts:
-    """Samples a set of processes, by process id."""
+    """Samples a set of processes, by process id. Raises LabError for one that is gone."""
 
     def __init__(self, pids: Sequence[int]) -> None:
-        self._processes = {pid: psutil.Process(pid) for pid in pids}
+        try:
+            self._processes = {pid: psutil.Process(pid) for pid in pids}
+        except psutil.NoSuchProcess as error:
+            raise _gone(error) from None
 
     def sample(self, pids: Iterable[int]) -> Mapping[int, Sample]:
         """These of them, now. Raises LabError for one that is gone."""
@@ -34,7 +37,11 @@ class ProcessCosts:
             chosen = [self._processes[pid] for pid in pids]
             return {process.pid: Sample(_cpu_ns(process), process.memory_info().rss) for process in chosen}
         except psutil.NoSuchProcess as error:
-            raise LabError(f"process {error.pid} of the lab has ended") from None
+            raise _gone(error) from None
+
+
+def _gone(error: psutil.NoSuchProcess) -> LabError:
+    return LabError(f"process {error.pid} of the lab has ended")
 
 
 def _cpu_ns(process: psutil.Process) -> int:

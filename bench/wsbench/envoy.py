@@ -7,10 +7,10 @@ import json
 import os
 import re
 import subprocess
-import urllib.error
 import urllib.request
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from wsbench.envoy_config import LISTENER
 from wsbench.errors import LabError, UsageError
-from wsbench.processes import spawn
+from wsbench.processes import last_lines, last_words, spawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -31,7 +31,9 @@ _READY_WITHIN_S = 20.0
 _POLL_S = 0.02
 _ADMIN_TIMEOUT_S = 5.0
 _GRACE_S = 2.0
-_WORDS = 3
+_REAPED_WITHIN_S = 0.5
+# Not urlopen: it would ask http_proxy's proxy for our own loopback.
+_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,12 @@ class EnvoyBinary:
         if not os.access(path, os.X_OK):
             raise UsageError(f"the Envoy at {path} is not executable: chmod +x it, or give another with --envoy")
         try:
-            said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+            answer = subprocess.run(
+                [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise UsageError(f"{path} cannot be run: {error}") from None
+        said = answer.stdout.decode(errors="replace")
         match = _VERSION.search(said)
         if match is None:
             raise UsageError(f"{path} is not an Envoy: --version says {said.strip()[:80]!r}")
@@ -67,7 +72,7 @@ class EnvoyBinary:
         argv = [str(self.path), "--mode", "validate", "--config-path", str(config), "--log-level", "error"]
         done = await anyio.run_process([*argv], check=False, start_new_session=True)
         if done.returncode:
-            words = _last_words((done.stderr or b"").decode(errors="replace") + done.stdout.decode(errors="replace"))
+            words = last_lines((done.stderr or b"").decode(errors="replace") + done.stdout.decode(errors="replace"))
             raise LabError(f"Envoy rejects {config}: {words}")
 
 
@@ -98,6 +103,9 @@ class Sidecar:
         try:
             content = await _admin(self.admin_port, "/stats?format=json&usedonly")
         except (OSError, ValueError) as error:
+            # One that was killed this moment hangs up before its end is known here: how it ended says more.
+            with anyio.move_on_after(_REAPED_WITHIN_S):
+                await self.child.wait()
             self.check_alive()
             raise LabError(f"{self.name} does not answer on its admin port {self.admin_port}: {error}") from None
         return {stat["name"]: stat["value"] for stat in content["stats"] if isinstance(stat.get("value"), int)}
@@ -132,6 +140,8 @@ async def running_sidecar(
         "--log-level",
         "error",
     ]
+    # A run that was killed may have left one, with a port that is somebody else's by now.
+    address_path.unlink(missing_ok=True)
     with log.open("wb") as words:
         child = await spawn(argv, stdout=words, stderr=words)
     try:
@@ -139,7 +149,7 @@ async def running_sidecar(
             with anyio.fail_after(_READY_WITHIN_S):
                 port, admin_port = await _ready(name, child, address_path, log)
         except TimeoutError:
-            raise LabError(f"{name} was not ready within {_READY_WITHIN_S:g} s: {_words_of(log)}") from None
+            raise LabError(f"{name} was not ready within {_READY_WITHIN_S:g} s: {last_words(log)}") from None
         yield Sidecar(name, child, port, admin_port, folder / f"{stem}.access.log", log)
     finally:
         await child.stop(_GRACE_S)
@@ -168,25 +178,16 @@ async def _admin(port: int, path: str) -> dict[str, Any]:
     """Ask Envoy's admin endpoint. Raises OSError or ValueError."""
 
     def ask() -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_ADMIN_TIMEOUT_S) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
+        try:
+            with _LOOPBACK.open(f"http://127.0.0.1:{port}{path}", timeout=_ADMIN_TIMEOUT_S) as answer:
+                content: dict[str, Any] = json.load(answer)
+                return content
+        except HTTPException as error:
+            raise OSError(f"{type(error).__name__}: {error}") from None
 
     return await anyio.to_thread.run_sync(ask)
 
 
 def _ended(name: str, code: int, log: Path) -> LabError:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return LabError(f"{name} {how}: {_words_of(log)}")
-
-
-def _words_of(log: Path) -> str:
-    try:
-        return _last_words(log.read_text(errors="replace"))
-    except OSError:
-        return "it left no log"
-
-
-def _last_words(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-_WORDS:])[:600] or "it said nothing"
+    return LabError(f"{name} {how}: {last_words(log)}")

@@ -156,6 +156,8 @@ def _virtual_host(cluster: str, request_headers: dict[str, str]) -> dict[str, An
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for key, value in request_headers.items()
         ],
+        # No retry policy: a repeated upgrade would hide in the latency, and as a second line and count. Istio's default
+        # one (connect-failure, refused-stream, ...; 2 retries) does not retry the trap's reset: it is 503 all the same.
         "routes": [{"name": "default", "match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}],
     }
 

@@ -14,6 +14,7 @@ import anyio
 from wsbench.envoy import running_sidecar
 from wsbench.envoy_config import SidecarSettings, client_sidecar, server_sidecar
 from wsbench.errors import LabDownError, LabError, UsageError
+from wsbench.processes import last_words, spawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from wsbench.arms import Arm
     from wsbench.envoy import EnvoyBinary, Sidecar
     from wsbench.processes import Child
-
-from wsbench.processes import spawn
 
 _SERVER_READY_WITHIN_S = 20.0
 _SERVER_GRACE_S = 3.0
@@ -62,22 +61,26 @@ class Lab:
     targets: Mapping[str, LabTarget]
     server_pids: tuple[int, ...]
     server: Child
+    server_log: Path
 
     def check_alive(self) -> None:
         """Raise LabDownError where the echo server, which every arm needs, has ended."""
         if self.server.returncode is not None:
-            raise LabDownError(f"the echo server has ended with {self.server.returncode}")
+            raise LabDownError(
+                f"the echo server has ended with {self.server.returncode}: {last_words(self.server_log)}"
+            )
 
 
 @asynccontextmanager
 async def open_lab(plan: LabPlan) -> AsyncIterator[Lab]:
     """Start everything, wait until it serves, end it on every way out. Raises LabError or UsageError."""
     async with AsyncExitStack() as stack:
-        server, port, pids = await stack.enter_async_context(_echo_server(plan))
+        server_log = plan.output / "server.log"
+        server, port, pids = await stack.enter_async_context(_echo_server(plan, server_log))
         targets = {}
         for arm in plan.arms:
             targets[arm.name] = await _start_arm(stack, plan, arm, port)
-        yield Lab(targets, pids, server)
+        yield Lab(targets, pids, server, server_log)
 
 
 async def _start_arm(stack: AsyncExitStack, plan: LabPlan, arm: Arm, server_port: int) -> LabTarget:
@@ -114,9 +117,8 @@ async def _start_arm(stack: AsyncExitStack, plan: LabPlan, arm: Arm, server_port
 
 
 @asynccontextmanager
-async def _echo_server(plan: LabPlan) -> AsyncIterator[tuple[Child, int, tuple[int, ...]]]:
+async def _echo_server(plan: LabPlan, log: Path) -> AsyncIterator[tuple[Child, int, tuple[int, ...]]]:
     """The echo server, its port and the ids of the processes that echo."""
-    log = plan.output / "server.log"
     limit = max(_LEAST_MESSAGE_LIMIT, plan.max_message_bytes)
     argv = [sys.executable, "-m", "wsbench_server", "--port", "0", "--engine", plan.server_engine]
     with log.open("wb") as words:
@@ -127,8 +129,7 @@ async def _echo_server(plan: LabPlan) -> AsyncIterator[tuple[Child, int, tuple[i
         with anyio.move_on_after(_SERVER_READY_WITHIN_S):
             line = await child.process.stdout.readline()
         if not line:
-            said = " | ".join(log.read_text(errors="replace").split("\n")[-3:]).strip(" |")
-            raise LabError(f"the echo server did not start: {said or 'it said nothing'}")
+            raise LabError(f"the echo server did not start: {last_words(log)}")
         ready = json.loads(line)
         yield child, ready["port"], tuple(ready["pids"])
     finally:

@@ -17,9 +17,12 @@ from wsbench.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _DEFAULT_LINE_LIMIT = 64 * 1024
+_LAST_LINES = 3
+_LAST_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,20 @@ async def spawn(
     except OSError as error:
         raise LabError(f"cannot start {argv[0]}: {error.strerror}") from None
     return Child(process)
+
+
+def last_words(log: Path) -> str:
+    """The last lines of what a child wrote to ``log``, as one line for an error message."""
+    try:
+        return last_lines(log.read_text(errors="replace"))
+    except OSError:
+        return "it left no log"
+
+
+def last_lines(text: str) -> str:
+    """The last lines of ``text`` as one; "it said nothing" where there are none."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-_LAST_LINES:])[:_LAST_CHARACTERS] or "it said nothing"
 
 
 def _die_with_parent() -> Callable[[], None] | None:

@@ -24,5 +24,8 @@ def test_a_process_that_is_gone_is_an_error() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         costs = ProcessCosts([child.pid])
         assert costs.sample([child.pid])
-    with pytest.raises(LabError, match=f"process {child.pid} of the lab has ended"):
+    gone = f"process {child.pid} of the lab has ended"
+    with pytest.raises(LabError, match=gone):
         costs.sample([child.pid])
+    with pytest.raises(LabError, match=gone):
+        ProcessCosts([child.pid])

@@ -34,6 +34,7 @@ def test_the_packages_envoy_is_found(envoy: EnvoyBinary) -> None:
         ("#!/bin/sh\n", 0o644, "is not executable"),
         ("#!/bin/sh\necho something else\n", 0o755, "is not an Envoy: --version says 'something else'"),
         ("neither script nor program", 0o755, "cannot be run"),
+        ("#!/bin/sh\nprintf '\\377\\376 envoy?'\n", 0o755, "is not an Envoy: --version says"),
     ],
 )
 def test_what_is_no_envoy_is_named(tmp_path: Path, content: str | None, mode: int, words: str) -> None:
@@ -77,6 +78,48 @@ def test_a_rejected_configuration_gives_envoys_own_words(
             pytest.fail("it cannot run")
 
     with pytest.raises(LabError, match=r"Envoy rejects .*a.json: .*no_such_field"):
+        on_loop(work)
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    async def work() -> None:
+        async with running_sidecar(envoy, "it", config(tmp_path), tmp_path, "a", 1) as sidecar:
+            assert (await sidecar.counters())["server.live"] == 1
+
+    on_loop(work)
+
+
+def test_what_a_killed_run_left_in_the_folder_misleads_nobody(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with running_sidecar(envoy, "the one before", config(tmp_path), tmp_path, "b", 1) as other:
+            (tmp_path / ".a.admin").write_text(f"127.0.0.1:{other.admin_port}")
+            async with running_sidecar(envoy, "it", config(tmp_path), tmp_path, "a", 1) as sidecar:
+                assert sidecar.admin_port != other.admin_port
+                assert sidecar.port != other.port
+
+    on_loop(work)
+
+
+def test_an_envoy_killed_this_moment_is_told_as_killed(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    """Before its end is known here, it has already hung up: that is not what the error is to say."""
+
+    async def work() -> None:
+        async with running_sidecar(envoy, "it", config(tmp_path), tmp_path, "a", 1) as sidecar:
+            os.kill(sidecar.pid, signal.SIGKILL)
+            await sidecar.counters()
+
+    with pytest.raises(LabError, match="it was killed by signal 9"):
         on_loop(work)
 
 

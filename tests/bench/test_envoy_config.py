@@ -92,8 +92,14 @@ def test_every_sidecar(arm: Any) -> None:
         # Nothing listens beyond loopback.
         addresses = [part.split('"')[0] for part in json.dumps(bootstrap).split('"address": "')[1:]]
         assert set(addresses) == {"127.0.0.1"}
-        addresses = [part.split('"')[0] for part in json.dumps(bootstrap).split('"address": "')[1:]]
-        assert set(addresses) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("arm", [arm for arm in ARMS.values() if arm.hop], ids=lambda arm: arm.name)
+def test_the_same_settings_give_the_same_configuration_and_the_kernel_picks_every_port(arm: Any) -> None:
+    assert json.dumps(both(arm.hop)) == json.dumps(both(arm.hop))
+    for bootstrap in both(arm.hop):
+        places = [bootstrap["admin"], *bootstrap["static_resources"]["listeners"]]
+        assert [place["address"]["socket_address"]["port_value"] for place in places] == [0, 0]
 
 
 def test_the_server_sidecar_overwrites_what_a_client_says_of_the_hop() -> None:

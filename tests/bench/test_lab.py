@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from wsbench.arms import ARMS, Arm, sabotaged
 from wsbench.envoy import EnvoyBinary
-from wsbench.errors import UsageError
+from wsbench.errors import LabDownError, UsageError
 from wsbench.evidence import Observer
 from wsbench.lab import Lab, LabPlan, LabTarget, open_lab
 from wsbench.proof import Evidence, Proof, Verdict, judge, refusal_of
@@ -135,6 +135,48 @@ def test_without_allow_connect_every_upgrade_is_refused_with_503(
         assert "allow_connect" in refusal.remedy
 
     on_loop(work)
+
+
+@pytest.mark.parametrize("name", ["http1", "http2"])
+def test_a_few_refused_upgrades_do_not_disprove_a_hop(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path, name: str
+) -> None:
+    """Envoy counts an upgrade when it is asked for: the refused are among them, the 101s are not."""
+    keyless = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS[name])) as lab:
+            target = lab.targets[name]
+            assert target.client is not None
+            assert target.server is not None
+            observer = Observer(target.client, target.server)
+            await observer.begin()
+            async with await anyio.connect_tcp("127.0.0.1", target.client.port) as stream:
+                await stream.send(keyless)
+                status = int((await stream.receive())[9:12])
+            said = await exchange(target.url, 5)
+            evidence = await observer.finish(5, 1)
+        assert 400 <= status < 500
+        proof = judge(target.arm.claim, opened=5, refused={status: 1}, hop_protocols=said, evidence=evidence)
+        assert proof.verdict is Verdict.PROVED, proof
+        assert {testimony.websockets for testimony in proof.testimonies} == {5}
+
+    on_loop(work)
+
+
+def test_an_echo_server_that_died_takes_the_lab_down_and_leaves_its_words(
+    on_loop: Callable[..., Any], tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(None, tmp_path, ARMS["direct"])) as lab:
+            lab.check_alive()
+            lab.server_log.write_text("out of memory\n")
+            lab.server.process.kill()
+            await lab.server.wait()
+            lab.check_alive()
+
+    with pytest.raises(LabDownError, match="the echo server has ended with -9: out of memory"):
+        on_loop(work)
 
 
 def test_1500_websockets_share_a_few_connections_over_http2(

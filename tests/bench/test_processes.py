@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,9 +10,10 @@ from typing import Any
 import anyio
 import psutil
 import pytest
+import uvloop
 
 from wsbench.errors import LabError
-from wsbench.processes import spawn
+from wsbench.processes import last_words, spawn
 
 STUBBORN = (
     "import signal,sys,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -87,6 +89,35 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed() -> None:
         parent.kill()
     _, alive = psutil.wait_procs([child], timeout=5)
     assert not alive
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_start_that_is_cancelled_at_any_moment_leaves_no_child(loop_factory: Any) -> None:
+    async def work() -> None:
+        for turns in range(10):
+            start = asyncio.ensure_future(spawn([sys.executable, "-c", "input()"], stdout=subprocess.PIPE))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            start.cancel()
+            try:
+                child = await start
+            except asyncio.CancelledError:
+                continue
+            await child.stop(5)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(work())
+
+
+def test_the_last_words_are_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_words(log) == "it left no log"
+    log.write_bytes(b"\n")
+    assert last_words(log) == "it said nothing"
+    log.write_bytes(b"one\ntwo\n\n three \nfour \xff\n")
+    assert last_words(log) == "two | three | four \ufffd"
+    log.write_text("x" * 5000)
+    assert len(last_words(log)) == 600
 
 
 def test_what_cannot_be_started_is_named(on_loop: Callable[..., Any], tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def sent(*frames: Frame, reserved: int = 0) -> bytes:
 
 @pytest.fixture
 def server(serve: Callable[..., Running], engine: str) -> Iterator[Running]:
-    running = serve("--engine", engine, "--max-message-size", "64KiB")
+    running = serve("--engine", engine, "--max-message-size", "64KiB", "--grace", "1s")
     yield running
     assert running.stop() == 0
 
