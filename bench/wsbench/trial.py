@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsbench.machine import Use
     from wsbench.proof import Proof, Refusal
     from wsbench_client import Recording
 
@@ -27,7 +28,8 @@ class Trial:
     """One arm (or target) in one round.
 
     ``position`` is its place in the round's shuffled order, from 1. ``server`` is the echo server's use, None for a
-    target; ``client_sidecar`` and ``server_sidecar`` are None where there are none. ``failure`` is None where the trial
+    target; ``client_sidecar`` and ``server_sidecar`` are None where there are none. ``machine``
+    is what the whole machine did in the measured window. ``failure`` is None where the trial
     gave what its arm claims, otherwise the reason it did not.
     """
 
@@ -40,4 +42,5 @@ class Trial:
     server: ProcessUse | None = None
     client_sidecar: ProcessUse | None = None
     server_sidecar: ProcessUse | None = None
+    machine: Use | None = None
     failure: str | None = None
