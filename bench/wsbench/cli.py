@@ -11,14 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import anyio
-import uvloop
 from rich.console import Console
 
 from wsbench import __version__, hlog
 from wsbench.arms import Outcome
 from wsbench.envoy import EnvoyBinary
 from wsbench.errors import ResultError, UsageError, WsbenchError
+from wsbench.interruption import exit_code_of, run_interruptible
 from wsbench.options import EXAMPLES, add_run_options, plan_of
 from wsbench.progress import watcher_for
 from wsbench.proof import Verdict
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wsbench import document
+    from wsbench.interruption import Ending
     from wsbench.plan import RunPlan
 
 EXIT_OK = 0
@@ -108,9 +108,7 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
             watcher,
             lambda run: folder.write_result(to_document(run)),
         )
-        ending = anyio.run(
-            _interruptible, experiment, backend="asyncio", backend_options={"loop_factory": uvloop.new_event_loop}
-        )
+        ending = run_interruptible(experiment.run)
     if isinstance(ending, WsbenchError) and not experiment.measured_anything:
         folder.abandon()
         raise ending
@@ -123,34 +121,7 @@ def _again(words: list[str], plan: RunPlan) -> str:
     return shlex.join(["python", "-m", "wsbench", *words, *seed])
 
 
-async def _interruptible(experiment: Experiment) -> signal.Signals | WsbenchError | None:
-    """Run to the end; or to SIGINT, SIGTERM or an error, whichever of them it was."""
-    ending: signal.Signals | WsbenchError | None = None
-
-    async with anyio.create_task_group() as tasks:
-
-        async def listen() -> None:
-            nonlocal ending
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for number in signals:
-                    ending = signal.Signals(number)
-                    tasks.cancel_scope.cancel()
-                    return
-
-        tasks.start_soon(listen)
-        try:
-            await experiment.run()
-        except WsbenchError as error:
-            ending = error
-        except OSError as error:
-            ending = ResultError(f"cannot write to the output folder: {error.strerror}: {error.filename}")
-        tasks.cancel_scope.cancel()
-    return ending
-
-
-def _conclude(
-    experiment: Experiment, ending: signal.Signals | WsbenchError | None, folder: OutputFolder, output_format: str
-) -> int:
+def _conclude(experiment: Experiment, ending: Ending, folder: OutputFolder, output_format: str) -> int:
     """Write everything, print the result, choose the exit code. A full disk costs files, not the figures printed."""
     reason = None
     if isinstance(ending, signal.Signals):
@@ -172,7 +143,7 @@ def _conclude(
     for words in dict.fromkeys(str(trouble) for trouble in troubles):
         print(f"wsbench: error: {words}", file=sys.stderr)
     if isinstance(ending, signal.Signals):
-        return 128 + ending
+        return exit_code_of(ending)
     return EXIT_FAILED if troubles else _exit_code(result)
 
 

@@ -79,7 +79,7 @@ class Trials:
         if observer:
             await observer.begin()
         # Of this arm only: what has become of another one is not this one's matter.
-        pids = [*self._lab.server_pids, *_sidecar_pids(place)] if place and self._lab else []
+        pids = [*self._lab.server.pids, *_sidecar_pids(place)] if place and self._lab else []
         moments: dict[Phase, _Moment] = {}
         hop: tuple[int | None, int | None] = (None, None)
 
@@ -131,7 +131,7 @@ class Trials:
             recording=recording,
             proof=proof,
             refusal=refusal,
-            server=self._use(list(self._lab.server_pids), moments, None) if place and self._lab else None,
+            server=self._use(list(self._lab.server.pids), moments, None) if place and self._lab else None,
             client_sidecar=uses[0],
             server_sidecar=uses[1],
             machine=_machine_use(moments),
@@ -167,7 +167,7 @@ def _machine_use(moments: Mapping[Phase, _Moment]) -> machine.Use | None:
 def _pids(lab: Lab | None) -> list[int]:
     if lab is None:
         return []
-    return [*lab.server_pids, *(pid for place in lab.targets.values() for pid in _sidecar_pids(place))]
+    return [*lab.server.pids, *(pid for place in lab.targets.values() for pid in _sidecar_pids(place))]
 
 
 def _sidecar_pids(place: LabTarget) -> list[int]:

@@ -170,9 +170,9 @@ def test_an_echo_server_that_died_takes_the_lab_down_and_leaves_its_words(
     async def work() -> None:
         async with open_lab(lab_plan(None, tmp_path, ARMS["direct"])) as lab:
             lab.check_alive()
-            lab.server_log.write_text("out of memory\n")
-            lab.server.process.kill()
-            await lab.server.wait()
+            lab.server.log.write_text("out of memory\n")
+            lab.server.child.process.kill()
+            await lab.server.child.wait()
             lab.check_alive()
 
     with pytest.raises(LabDownError, match="the echo server has ended with -9: out of memory"):
@@ -199,7 +199,7 @@ def test_direct_alone_starts_no_envoy(on_loop: Callable[..., Any], tmp_path: Pat
         async with open_lab(lab_plan(None, tmp_path, ARMS["direct"])) as lab:
             assert await exchange(lab.targets["direct"].url, 2) == {"": 2}
             children = psutil.Process().children(recursive=True)
-            assert {child.pid for child in children} >= set(lab.server_pids)
+            assert {child.pid for child in children} >= set(lab.server.pids)
             assert not [child for child in children if "envoy" in child.name()]
 
     on_loop(work)
