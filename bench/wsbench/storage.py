@@ -59,19 +59,20 @@ class OutputFolder:
 
     def write_result(self, result: document.Result) -> None:
         """result.json."""
-        self._write(RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+        self.write_text(RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
 
     def write_reports(self, result: document.Result) -> None:
         """report.html and report.md."""
-        self._write("report.html", html.render(result))
-        self._write("report.md", markdown.render(result))
+        self.write_text("report.html", html.render(result))
+        self.write_text("report.md", markdown.render(result))
 
     def write_logs(self, logs: Mapping[str, str]) -> None:
         """Histogram logs, by file name."""
         for name, text in logs.items():
-            self._write(name, text)
+            self.write_text(name, text)
 
-    def _write(self, name: str, text: str) -> None:
+    def write_text(self, name: str, text: str) -> None:
+        """A file of the folder."""
         path = self.path / name
         partial = self.path / f".{name}.partial"
         try:

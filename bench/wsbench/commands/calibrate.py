@@ -1,0 +1,165 @@
+"""``wsbench calibrate``: is the comparison as often wrong as it says, on this machine?"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from wsbench.calibrating import FILE, Calibration
+from wsbench.calibration import CalibrationPlan, summarize
+from wsbench.errors import WsbenchError
+from wsbench.interruption import exit_code_of, run_interruptible
+from wsbench.options import count, duration, rate, whole
+from wsbench.report import calibration as report
+from wsbench.storage import OutputFolder
+from wsbench_server.cli import argument
+from wsbench_server.units import parse_duration_ns, parse_size_bytes
+
+if TYPE_CHECKING:
+    import argparse
+
+    from wsbench.calibration import Study
+    from wsbench.interruption import Ending
+
+EXIT_OK, EXIT_FAILED = 0, 3
+
+EXAMPLES = """\
+examples:
+  wsbench calibrate -o results/calibration              100 runs, about 45 minutes
+  wsbench calibrate -o results/calibration --max-duration 10m
+                                                        some of them now; the same command goes on later
+  wsbench calibrate -o results/closed --rate max --plant none
+                                                        the closed loop: nothing planted
+
+exit codes: 0 the promises hold, 2 usage, 3 they do not, 130 interrupted (finished runs are kept)
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    default = CalibrationPlan()
+    parser.add_argument("--runs", type=count, default=100, metavar="N", help="of the study (default: 100)")
+    parser.add_argument(
+        "--max-duration", type=duration, metavar="T", help="make no further run after this time; go on another day"
+    )
+    parser.add_argument(
+        "--plant",
+        type=argument(_planted),
+        default=default.planted,
+        metavar="P%,P%",
+        help="delays, as shares of the floor's p50; 'none' for none (default: 10%%,30%%)",
+    )
+    parser.add_argument(
+        "--base-delay",
+        type=argument(parse_duration_ns),
+        default="200us",
+        metavar="T",
+        help="of the echo server that the others are held against, where something is planted (default: 200us)",
+    )
+    parser.add_argument(
+        "-R", "--rate", type=rate, default="2000", metavar="max|N", help="messages a second (default: 2000)"
+    )
+    parser.add_argument("--rounds", type=count, default=default.rounds, metavar="N", help="of each run (default: 10)")
+    parser.add_argument(
+        "-c", "--connections", type=count, default=default.connections, metavar="N", help="WebSockets (default: 16)"
+    )
+    parser.add_argument("-d", "--duration", type=duration, default="500ms", metavar="T", help="(default: 500ms)")
+    parser.add_argument(
+        "--warmup", type=argument(parse_duration_ns), default="100ms", metavar="T", help="left out (default: 100ms)"
+    )
+    parser.add_argument(
+        "-p", "--payload", type=argument(parse_size_bytes), default="64", metavar="SIZE", help="(default: 64)"
+    )
+    parser.add_argument("--seed", type=whole, default=default.seed, metavar="N", help="of the orders (default: 1)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("results/calibration"),
+        metavar="DIR",
+        help="one that holds a study of the same plan is gone on with (default: results/calibration)",
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="what to print (default: text)")
+    parser.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
+
+
+def _planted(text: str) -> tuple[float, ...]:
+    if text == "none":
+        return ()
+    try:
+        return tuple(float(word.removesuffix("%")) / 100 for word in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a list of percentages: write 10%,30%, or none") from None
+
+
+def run(arguments: argparse.Namespace, _words: list[str]) -> int:
+    """Make the study, or the rest of it; the exit code."""
+    plan = CalibrationPlan(
+        rounds=arguments.rounds,
+        connections=arguments.connections,
+        duration_ns=arguments.duration,
+        warmup_ns=arguments.warmup,
+        payload_bytes=arguments.payload,
+        rate=arguments.rate,
+        planted=arguments.plant,
+        base_delay_ns=arguments.base_delay,
+        seed=arguments.seed,
+    )
+    end_s = None if arguments.max_duration is None else time.monotonic() + arguments.max_duration / 1e9
+    folder = OutputFolder(arguments.output)
+    folder.claim()
+    calibration = Calibration(plan, arguments.runs, folder.path, end_s=end_s)
+    progress = _Progress(arguments.runs, wanted=not arguments.no_progress)
+    ending = run_interruptible(lambda: calibration.run(progress.told))
+    if calibration.study is None or not calibration.study.runs:
+        folder.abandon()
+        if isinstance(ending, WsbenchError):
+            raise ending
+        return EXIT_OK if ending is None else exit_code_of(ending)
+    return _conclude(calibration.study, arguments.runs, ending, folder, arguments.format)
+
+
+def _conclude(study: Study, wanted: int, ending: Ending, folder: OutputFolder, output_format: str) -> int:
+    summaries = summarize(study)
+    folder.write_text("calibration.md", report.markdown(study, summaries))
+    folder.write_text("calibration.svg", report.drawing(study))
+    if output_format == "json":
+        print(json.dumps(study.to_json(), allow_nan=False))
+    else:
+        report.print_summary(study, summaries, Console())
+        missing = wanted - len(study.runs)
+        rest = f"   {missing} runs are missing: the same command goes on" if missing > 0 else ""
+        print(f"\nstudy: {folder.path / FILE}   drawing: {folder.path / 'calibration.svg'}{rest}")
+    if isinstance(ending, WsbenchError):
+        print(f"wsbench: error: {ending}", file=sys.stderr)
+        return ending.exit_code
+    if ending is not None:
+        return exit_code_of(ending)
+    return EXIT_OK if all(summary.holds for summary in summaries) else EXIT_FAILED
+
+
+class _Progress:
+    """A line a run."""
+
+    def __init__(self, wanted_runs: int, *, wanted: bool) -> None:
+        self._runs = wanted_runs
+        self._console = Console(stderr=True, quiet=not wanted)
+        self._begun_s = time.monotonic()
+        self._made = 0
+
+    def told(self, study: Study) -> None:
+        """A run is finished."""
+        self._made += 1
+        left_s = (time.monotonic() - self._begun_s) / self._made * (self._runs - len(study.runs))
+        words = report.run_in_words(study.plan, study.runs[-1])
+        self._console.print(
+            f"run {len(study.runs)} of {self._runs}: {words}; about {left_s / 60:.0f} min left",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
