@@ -20,15 +20,7 @@ if TYPE_CHECKING:
 
     from wsbench.calibration import CalibrationPlan, CandidateSummary, Judged, Rate, Study, StudyRun
 
-_COLUMNS = (
-    "against base",
-    "runs",
-    "claim a difference",
-    "faster / slower, by metric",
-    "found",
-    "wrong way",
-    "p50 ratio",
-)
+_COLUMNS = ("against base", "claim a difference", "found", "wrong", "p50 ratio")
 _WIDTH, _LEFT, _RIGHT, _PANEL, _TOP = 760.0, 60.0, 16.0, 150.0, 24.0
 _COLOURS = {Verdict.FASTER: "#0b6b3a", Verdict.SLOWER: "#a8201a"}
 _UNDECIDED = "#6b7580"
