@@ -21,7 +21,7 @@ def test_a_study_is_made_and_gone_on_with(tmp_path: Path, capsys: pytest.Capture
         assert sorted(planted)[3] > 1.5 * sorted(baseline)[3]
     assert (tmp_path / "calibration.svg").read_text().startswith("<svg")
     printed = capsys.readouterr().out
-    assert "plus500 (+500% of the floor)" in printed
+    assert "plus500 (+500%)" in printed
     assert json.loads(printed[printed.index('{"kind"') :])["runs"] == both["runs"]
 
 

@@ -15,7 +15,7 @@ def test_the_summary_says_first_whether_the_promises_hold() -> None:
     calibration.print_summary(made, summaries, Console(file=paper, width=100))
     printed = paper.getvalue()
     assert printed.startswith("In 3 runs the comparison was no more often wrong than it says.")
-    assert "plus30 (+30% of the floor)" in printed
+    assert "plus30 (+30%)" in printed
     assert "3 (29% to 100%)" in printed
 
 
