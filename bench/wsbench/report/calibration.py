@@ -120,10 +120,9 @@ def drawing(study: Study) -> str:
 
 
 def _row(summary: CandidateSummary) -> tuple[str, ...]:
+    planted = f"+{summary.planted:.0%}" if summary.planted else "same URL"
     return (
-        f"{summary.name} (+{summary.planted:.0%} of the floor)"
-        if summary.planted
-        else f"{summary.name} (the same URL)",
+        f"{summary.name} ({planted})",
         _rate(summary.claims),
         _rate(summary.found) if summary.found else wording.NOTHING,
         wording.whole(summary.wrong),
@@ -160,9 +159,8 @@ def _panel(svg: Element, top: float, name: str, planted: float, judged: Sequence
         (one for one in judged if one.estimate.ratio and one.estimate.low and one.estimate.high),
         key=lambda one: one.estimate.ratio or 0,
     )
-    title = f"{name}: p50 ratio to base, one line a run" + (
-        f", +{planted:.0%} planted" if planted else ", the same URL"
-    )
+    what = f"+{planted:.0%} of the floor planted" if planted else "the same URL"
+    title = f"{name}, {what}: p50 ratio to base, one line a run"
     SubElement(svg, "text", {"x": f"{_LEFT:g}", "y": f"{top + 16:g}", "font-weight": "600"}).text = title
     if not shown:
         return
