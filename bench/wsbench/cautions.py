@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsbench.arms import Outcome
+from wsbench.limits import Bound, lag_share
 from wsbench.statistics import MIN_ROUNDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wsbench import document
     from wsbench.plan import RunPlan
 
-# Of one core: both ends are single processes.
-_BOUND_CPU = 0.9
-# Of the response time's 99th percentile.
-_BOUND_LAG = 0.1
 
-
-def cautions(plan: RunPlan, arms: Mapping[str, document.ArmResult]) -> list[str]:
+def cautions(
+    plan: RunPlan, arms: Mapping[str, document.ArmResult], comparisons: Sequence[document.Comparison]
+) -> list[str]:
     """What a reader has to know before believing the figures; each one line."""
     found = []
     measured = {name: arm for name, arm in arms.items() if arm["outcome"] == Outcome.MEASURED and arm["rounds"]}
@@ -37,24 +35,39 @@ def cautions(plan: RunPlan, arms: Mapping[str, document.ArmResult]) -> list[str]
             found.append(f"{name}: " + ", ".join(f"{count} x {kind}" for kind, count in arm["errors"].items()))
         if arm["unrecorded"]:
             found.append(f"{name}: {arm['unrecorded']} values did not fit the histogram")
+    if plan.until_precision is not None:
+        found.extend(_open(plan.until_precision, comparisons))
     if plan.sabotage:
         found.append(f"sabotaged on purpose (--sabotage): {', '.join(plan.sabotage)}")
     return found
 
 
+def _open(asked: float, comparisons: Sequence[document.Comparison]) -> list[str]:
+    """Which verdicts stayed open: what is not known as precisely as was asked."""
+    return [
+        f"stayed open: {one['candidate']} against {one['baseline']}, {one['metric']} is known within "
+        f"{one['precision']:.1%}, not {asked:.2%}"
+        if one["precision"] is not None
+        else f"stayed open: {one['candidate']} against {one['baseline']}, {one['metric']}: too few rounds"
+        for one in comparisons
+        if one["precision"] is None or one["precision"] > asked
+    ]
+
+
 def _bound(name: str, arm: document.ArmResult) -> list[str]:
-    """Where an end, not the way of the message, may be what was measured."""
-    found = []
-    for part, cost in (("driver", arm["driver"]), ("server", arm["server"])):
-        share = ((cost and cost["cpu_us_per_message"]) or 0) * (arm["achieved_rate"] or 0) / 1e6
-        if share > _BOUND_CPU:
-            bound = "client-bound" if part == "driver" else "server-bound"
-            found.append(f"{name}: {bound}, the {part} used {share:.0%} of one core: it is part of what was measured")
-    lag, response = arm["send_lag"], arm["response_time"]
-    if lag is not None and response is not None:
-        lag_us, response_us = lag["p99_us"], response["p99_us"]
-        if lag_us is not None and response_us is not None and lag_us > _BOUND_LAG * response_us:
-            found.append(
-                f"{name}: client-bound, send lag p99 {lag_us:.0f} us is {lag_us / response_us:.0%} of response time p99"
-            )
+    """Where an end or the machine, not the way of the message, may be what was measured."""
+    bounds, found = arm["bound_by"] or [], []
+    driver, server, lag, machine = arm["driver"], arm["server"], lag_share(arm), arm["machine"]
+    if Bound.DRIVER in bounds:
+        words = f"used {driver['cpu_cores'] or 0:.2f} cores"
+        if lag is not None:
+            words += f" and its send lag p99 is {lag:.0%} of response time p99"
+        found.append(f"{name}: client-bound, the driver {words}: it is part of what was measured (see --workers)")
+    if Bound.SERVER in bounds and server is not None:
+        words = f"used {server['cpu_cores'] or 0:.2f} cores"
+        found.append(f"{name}: server-bound, the echo server {words}: it is part of what was measured")
+    if Bound.MACHINE in bounds and machine is not None:
+        found.append(
+            f"{name}: machine-bound, {machine['busy_cores']:.2f} cores busy: all parts compete for the same CPUs"
+        )
     return found

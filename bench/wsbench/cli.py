@@ -23,7 +23,7 @@ from wsbench.options import EXAMPLES, add_run_options, plan_of
 from wsbench.progress import watcher_for
 from wsbench.proof import Verdict
 from wsbench.report import terminal
-from wsbench.results import Run, to_document
+from wsbench.results import EndedBy, Run, to_document
 from wsbench.runner import Experiment
 from wsbench.storage import OutputFolder, read_result
 from wsbench_server import cli as server_cli
@@ -120,7 +120,7 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
             envoy,
             _again(words, plan),
             watcher,
-            lambda run: folder.write_result(to_document(run)),
+            folder.write_result,
         )
         ending = run_interruptible(experiment.run)
     if isinstance(ending, WsbenchError) and not experiment.measured_anything:
@@ -137,12 +137,12 @@ def _again(words: list[str], plan: RunPlan) -> str:
 
 def _conclude(experiment: Experiment, ending: Ending, folder: OutputFolder, output_format: str) -> int:
     """Write everything, print the result, choose the exit code. A full disk costs files, not the figures printed."""
-    reason = None
+    reason, ended_by = None, None
     if isinstance(ending, signal.Signals):
-        reason = f"interrupted by {ending.name} {experiment.where}"
+        reason, ended_by = f"interrupted by {ending.name} {experiment.where}", EndedBy.SIGNAL
     elif ending is not None:
-        reason = f"{ending} ({experiment.where})"
-    run = experiment.result(reason)
+        reason, ended_by = f"{ending} ({experiment.where})", EndedBy.ERROR
+    run = experiment.result(reason, ended_by)
     result = to_document(run)
     troubles = [ending] if isinstance(ending, WsbenchError) else []
     try:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from wsbench import document
 from wsbench.arms import Outcome
 from wsbench.proof import Verdict
-from wsbench.statistics import CONFIDENCE, ratio_of_pairs, verdict_of
+from wsbench.statistics import CONFIDENCE, precision_of, ratio_of_pairs, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _BASELINES = ("http1", "direct")
 _CLOSED_LOOP = ("achieved_rate", "service_time.p50_us", "service_time.p99_us", "connect.p50_us")
@@ -40,6 +40,12 @@ def compared_metrics(*, open_loop: bool) -> tuple[str, ...]:
 def lower_is_better(metric: str) -> bool:
     """Whether less of this metric is better, as of latencies."""
     return metric not in _HIGHER_IS_BETTER
+
+
+def widest(comparisons: Sequence[document.Comparison]) -> float | None:
+    """The precision of the widest interval shown; None where one of them is not known yet, or there is none."""
+    known = [found for comparison in comparisons if (found := comparison["precision"]) is not None]
+    return max(known) if known and len(known) == len(comparisons) else None
 
 
 def value_of(figures: document.Round, metric: str) -> float | None:
@@ -91,5 +97,6 @@ def _comparison(
         ci_low=estimate.low,
         ci_high=estimate.high,
         confidence=CONFIDENCE,
+        precision=precision_of(estimate.low, estimate.high),
         verdict=verdict_of(estimate, lower_is_better=lower_is_better(metric)),
     )

@@ -1,15 +1,16 @@
 """result.json as types: the contract that scripts, dashboards and our own reports read.
 
 The document is plain data, so that a report is a function of one finished value and an old file renders as a new one
-does. ``schema/result-1.schema.json`` says the same to other languages; a test holds the two together. Every time is in
-microseconds and its name ends in ``_us``.
+does. ``schema/result-2.schema.json`` says the same to other languages; a test holds the two together. Every time is in
+microseconds and its name ends in ``_us``. A file of version 1 is read as one of version 2 (``upgrading``), null in all
+that version 1 did not know.
 """
 
 from __future__ import annotations
 
 from typing import TypedDict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Latency(TypedDict):
@@ -61,9 +62,13 @@ class Refusal(TypedDict):
 
 
 class ProcessCost(TypedDict):
-    """CPU of one process (all its threads) in the measured window, per message echoed."""
+    """CPU of one part (all its processes and threads) in the measured windows.
+
+    Per message echoed, and in cores: CPU seconds a second.
+    """
 
     cpu_us_per_message: float | None
+    cpu_cores: float | None
 
 
 class SidecarCost(ProcessCost):
@@ -80,19 +85,46 @@ class Sidecars(TypedDict):
     server: SidecarCost
 
 
+class ConnectPhases(TypedDict):
+    """The parts of connecting: TCP, upgrade (with TLS) to the 101, these together, and from there to the first echo."""
+
+    connect: Latency
+    connect_tcp: Latency
+    connect_upgrade: Latency
+    first_echo: Latency
+
+
+class MachineUse(TypedDict):
+    """What the whole machine did in the measured windows, in cores (CPU seconds a second) of ``cpu_count``.
+
+    ``others_cores`` is what neither the driver nor the lab used; the kernel's work on their packets is in it. ``steal``
+    is what the hypervisor kept.
+    """
+
+    busy_cores: float
+    others_cores: float | None
+    steal_cores: float
+
+
 class Figures(TypedDict):
     """What is measured of an arm, over all rounds or in one.
 
     ``achieved_rate`` is echoes per second read inside the measured window. ``unsent`` messages were due but never left
-    (open loop), ``unrecorded`` values did not fit the histogram.
+    (open loop), ``unrecorded`` values did not fit the histogram. ``cold`` is the first connection of each trial, over a
+    fresh hop, ``warm`` all further ones; ``connect`` and its parts are both together. ``loop_lag`` is how late the
+    driver's own event loop was. ``bound_by`` names what was saturated: see ``limits.Bound``.
     """
 
     connect: Latency
     connect_tcp: Latency
     connect_upgrade: Latency
+    first_echo: Latency | None
+    cold: ConnectPhases | None
+    warm: ConnectPhases | None
     service_time: Latency
     response_time: Latency | None
     send_lag: Latency | None
+    loop_lag: Latency | None
     achieved_rate: float | None
     sent: int
     received: int
@@ -105,6 +137,22 @@ class Figures(TypedDict):
     driver: ProcessCost
     server: ProcessCost | None
     sidecars: Sidecars | None
+    machine: MachineUse | None
+    bound_by: list[str] | None
+
+
+class Second(TypedDict):
+    """A second of a trial (the last one may be shorter), from ``start_us`` after the window's begin.
+
+    Echoes read in it, and the round trips (response time in the open loop) of the messages that began in it.
+    """
+
+    start_us: float
+    width_us: float
+    received: int
+    p50_us: float | None
+    p99_us: float | None
+    max_us: float | None
 
 
 class Round(Figures):
@@ -115,6 +163,7 @@ class Round(Figures):
     proof: str
     warmup_us: float
     window_us: float
+    series: list[Second] | None
 
 
 class Curve(TypedDict):
@@ -141,7 +190,10 @@ class ArmResult(Figures):
 
 
 class Comparison(TypedDict):
-    """Candidate over baseline, paired by round. ``ratio`` and its interval are null where data are insufficient."""
+    """Candidate over baseline, paired by round. ``ratio`` and its interval are null where data are insufficient.
+
+    ``precision`` is how far either end of the interval is from its middle, as a ratio less one: 0.05 for "within 5%".
+    """
 
     metric: str
     baseline: str
@@ -152,11 +204,15 @@ class Comparison(TypedDict):
     ci_low: float | None
     ci_high: float | None
     confidence: float
+    precision: float | None
     verdict: str
 
 
 class Plan(TypedDict):
-    """What was asked for. ``rate`` and ``connect_rate`` are null for "max"; ``rate`` null is the closed loop."""
+    """What was asked for. ``rate`` and ``connect_rate`` are null for "max"; ``rate`` null is the closed loop.
+
+    ``rounds`` is the least number where ``until_precision`` (a ratio less one) asks for as many as it takes.
+    """
 
     arms: list[str]
     targets: dict[str, str]
@@ -164,6 +220,9 @@ class Plan(TypedDict):
     duration_us: float
     warmup_us: float
     rounds: int
+    until_precision: float | None
+    max_duration_us: float | None
+    workers: int
     payload_bytes: int
     payload_kind: str
     rate: float | None
@@ -191,12 +250,18 @@ class Environment(TypedDict):
 
 
 class Result(TypedDict):
-    """The whole of result.json."""
+    """The whole of result.json.
+
+    ``ended_by``: rounds, precision, max_duration, or why it is not complete (signal, error); null where not known.
+    ``too_busy`` says why the machine was too busy to measure on; null where it was not.
+    """
 
     schema_version: int
     wsbench_version: str
     complete: bool
     incomplete_reason: str | None
+    ended_by: str | None
+    too_busy: str | None
     started_at: str
     finished_at: str
     command: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 from pathlib import Path
 
@@ -12,11 +13,15 @@ from wsbench_client import EngineName, PayloadKind
 from wsbench_server.cli import argument
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
+_PRECISION_WITHIN_NS = 30 * 60 * 1_000_000_000
+
 EXAMPLES = """\
 examples:
   wsbench run                                       all arms, ten rounds, about two minutes
   wsbench run --arms http1,http2 -c 256 -p 1KiB     two arms, more connections, larger messages
   wsbench run --rate 5000 --rounds 20               open loop: 5,000 messages a second in all
+  wsbench run --until-precision 5% --max-duration 10m
+                                                    as many rounds as every interval within 5% takes
   wsbench run --target a=ws://127.0.0.1:8080/ --target b=ws://127.0.0.1:8081/
                                                     two URLs of your own, no lab
   wsbench run --sabotage http2                      break an arm on purpose, see the witnesses catch it
@@ -52,6 +57,18 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     )
     load.add_argument("--rounds", type=count, default=10, metavar="N", help="every arm once a round (default: 10)")
     load.add_argument(
+        "--until-precision",
+        type=argument(_precision),
+        metavar="P%",
+        help="go on beyond --rounds until every interval shown is within P%% of its middle, as in 5%%",
+    )
+    load.add_argument(
+        "--max-duration",
+        type=duration,
+        metavar="T",
+        help="begin no further round after this time (default: none; 30m with --until-precision)",
+    )
+    load.add_argument(
         "-p",
         "--payload",
         type=argument(parse_size_bytes),
@@ -77,6 +94,13 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     parts = run.add_argument_group("the parts")
     parts.add_argument(
         "--engine", type=argument(EngineName), default="picows", metavar="picows|websockets", help="(default: picows)"
+    )
+    parts.add_argument(
+        "--workers",
+        type=argument(parse_workers),
+        default="1",
+        metavar="auto|N",
+        help="processes that drive the load; auto: half of the CPUs (default: 1)",
     )
     parts.add_argument(
         "--server-engine",
@@ -107,6 +131,22 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
         help="json prints result.json's content alone (default: text)",
     )
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
+
+
+def parse_workers(text: str) -> int:
+    """Driver processes; auto leaves the other half of the CPUs to what is measured. Raises ValueError."""
+    if text == "auto":
+        return max(1, (os.cpu_count() or 1) // 2)
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{text!r} is neither 'auto' nor a whole number of 1 or more")
+    return int(text)
+
+
+def _precision(text: str) -> float:
+    try:
+        return float(text.removesuffix("%")) / 100
+    except ValueError:
+        raise ValueError(f"{text!r} is not a percentage: write 5% for within 5%") from None
 
 
 def whole(text: str) -> int:
@@ -157,6 +197,9 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
     names = arguments.arms
     if names is None:
         names = [] if arguments.target else list(DEFAULT_ARMS)
+    max_duration = arguments.max_duration
+    if max_duration is None and arguments.until_precision is not None:
+        max_duration = _PRECISION_WITHIN_NS
     return RunPlan(
         arms=arms_named(names, arguments.sabotage),
         targets=tuple(arguments.target),
@@ -174,4 +217,7 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         envoy_concurrency=arguments.envoy_concurrency,
         seed=secrets.randbelow(2**31) if arguments.seed is None else arguments.seed,
         sabotage=tuple(arguments.sabotage),
+        until_precision=arguments.until_precision,
+        max_duration_ns=max_duration,
+        workers=arguments.workers,
     )

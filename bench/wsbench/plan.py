@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wsbench.arms import ARMS, Arm, sabotaged
 from wsbench.errors import UsageError
+from wsbench.statistics import RESOLUTION
 from wsbench_client import DrivePlan, EngineName, PayloadKind
 from wsbench_client.plan import endpoint
 
@@ -33,6 +34,9 @@ class Target:
 class RunPlan:
     """One run. Times are nanoseconds, rates per second; None for a rate is "as fast as it goes" (see ``DrivePlan``).
 
+    ``until_precision`` (0.05 for "within 5%") adds rounds beyond ``rounds`` until every interval shown is as narrow;
+    ``max_duration_ns`` begins no further round after that time. ``workers`` processes drive the load together.
+
     Raises UsageError, with the value in it, for what cannot be run.
     """
 
@@ -52,6 +56,9 @@ class RunPlan:
     envoy_concurrency: int
     seed: int
     sabotage: tuple[str, ...] = ()
+    until_precision: float | None = None
+    max_duration_ns: int | None = None
+    workers: int = 1
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -63,10 +70,25 @@ class RunPlan:
             raise UsageError(f"--rounds must be at least 1, not {self.rounds}")
         if self.envoy_concurrency < 1:
             raise UsageError(f"--envoy-concurrency must be at least 1, not {self.envoy_concurrency}")
+        if self.until_precision is not None:
+            self._check_precision(self.until_precision)
         try:
             self.drive_plan("ws://localhost/", 1)
         except ValueError as error:
             raise UsageError(str(error)) from None
+        if not 1 <= self.workers <= self.connections:
+            raise UsageError(
+                f"--workers must be from 1 to the number of connections ({self.connections}), not {self.workers}"
+            )
+
+    def _check_precision(self, precision: float) -> None:
+        if not RESOLUTION < precision < 1:
+            raise UsageError(f"--until-precision must be above {RESOLUTION:.1%} and below 100%, not {precision:.4%}")
+        comparable = [arm for arm in self.arms if not arm.claim.refused_status]
+        if len(comparable) + len(self.targets) < 2:
+            raise UsageError("--until-precision needs two arms or targets to compare")
+        if self.max_duration_ns is None:
+            raise UsageError("--until-precision needs --max-duration: noise may never let it end")
 
     @property
     def names(self) -> tuple[str, ...]:

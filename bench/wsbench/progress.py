@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a run is: the trial about to be made. ``done`` of ``total`` trials are over; ``round`` counts from 1."""
+    """Where a run is: the trial about to be made.
+
+    ``round`` counts from 1, ``aim`` says how many there will be ("of 10"). ``done`` of ``total`` trials are over.
+    """
 
     round: int
-    rounds: int
+    aim: str
     name: str
     done: int
     total: int
@@ -63,7 +66,7 @@ class PlainLines:
     def step(self, step: Step) -> None:
         if step.round != self._round:
             self._round = step.round
-            self.note(f"round {step.round} of {step.rounds}")
+            self.note(f"round {step.round} {step.aim}")
 
     def drive(self, progress: DriveProgress) -> None: ...
     def finished(self) -> None: ...
@@ -98,10 +101,10 @@ class LiveBar:
         self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def step(self, step: Step) -> None:
-        description = f"round {step.round}/{step.rounds} {step.name}"
+        description = f"round {step.round} {step.aim}: {step.name}"
         if self._task is None:
             self._task = self._bar.add_task(description, total=step.total, figures="")
-        self._bar.update(self._task, description=description, completed=step.done, figures="")
+        self._bar.update(self._task, description=description, completed=step.done, total=step.total, figures="")
 
     def drive(self, progress: DriveProgress) -> None:
         if self._task is None:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import statistics as pooling
-from collections import Counter
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from wsbench import document, proof
 from wsbench.arms import Outcome
 from wsbench.cautions import cautions
 from wsbench.comparing import compare
-from wsbench_client.histogram import LatencyHistogram
+from wsbench.figures import Setting, curve, figures_of, pooled, pooled_optional
+from wsbench.limits import too_busy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from wsbench.plan import RunPlan
-    from wsbench.trial import ProcessUse, Trial
-    from wsbench_client import Recording
-
-PERCENTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p999_us": 99.9, "p9999_us": 99.99, "max_us": 100.0}
-# Points of the percentile curves: ten steps for each further nine.
-_CURVE_NINES = 5
-_CURVE_STEPS = 10
+    from wsbench.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +36,16 @@ class Subject:
     failure: str | None = None
 
 
+class EndedBy(StrEnum):
+    """Why no further round was begun."""
+
+    ROUNDS = "rounds"
+    PRECISION = "precision"
+    MAX_DURATION = "max_duration"
+    SIGNAL = "signal"
+    ERROR = "error"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run, finished or not: the last value before the document."""
@@ -55,18 +58,31 @@ class Run:
     started_at: str
     finished_at: str
     incomplete_reason: str | None = None
+    ended_by: EndedBy | None = None
     warnings: tuple[str, ...] = ()
 
 
 def to_document(run: Run) -> document.Result:
     """The content of result.json."""
-    arms = {subject.name: _arm(subject, open_loop=run.plan.open_loop) for subject in run.subjects}
+    setting = Setting(
+        open_loop=run.plan.open_loop,
+        cpu_count=run.environment["cpu_count"],
+        workers=run.plan.workers,
+        envoy_concurrency=run.plan.envoy_concurrency,
+    )
+    arms = {subject.name: _arm(subject, setting) for subject in run.subjects}
     comparisons = compare(arms, open_loop=run.plan.open_loop)
     return document.Result(
         schema_version=document.SCHEMA_VERSION,
         wsbench_version=run.wsbench_version,
         complete=run.incomplete_reason is None,
         incomplete_reason=run.incomplete_reason,
+        ended_by=run.ended_by,
+        too_busy=too_busy(
+            [figures["machine"] for arm in arms.values() for figures in arm["rounds"]],
+            cpu_count=run.environment["cpu_count"],
+            load_average=run.environment["load_average"],
+        ),
         started_at=run.started_at,
         finished_at=run.finished_at,
         command=run.command,
@@ -74,34 +90,8 @@ def to_document(run: Run) -> document.Result:
         plan=_plan(run.plan),
         arms=arms,
         comparisons=comparisons,
-        warnings=[*run.warnings, *cautions(run.plan, arms)],
+        warnings=[*run.warnings, *cautions(run.plan, arms, comparisons)],
     )
-
-
-def latency(histogram: LatencyHistogram) -> document.Latency:
-    """A histogram's figures, microseconds."""
-    values = histogram.percentiles_ns(PERCENTILES.values())
-    mean_ns = histogram.mean_ns
-    return cast(
-        "document.Latency",
-        {
-            "count": histogram.count,
-            "mean_us": None if mean_ns is None else _us(round(mean_ns)),
-            **{name: _us(value) for name, value in zip(PERCENTILES, values, strict=True)},
-        },
-    )
-
-
-def pooled(histograms: Iterable[LatencyHistogram]) -> LatencyHistogram:
-    """All of them merged; nothing is lost."""
-    total = LatencyHistogram()
-    for histogram in histograms:
-        total.add(histogram)
-    return total
-
-
-def _us(value_ns: int | None) -> float | None:
-    return None if value_ns is None else value_ns / 1000
 
 
 def _plan(plan: RunPlan) -> document.Plan:
@@ -112,6 +102,9 @@ def _plan(plan: RunPlan) -> document.Plan:
         duration_us=plan.duration_ns / 1000,
         warmup_us=plan.warmup_ns / 1000,
         rounds=plan.rounds,
+        until_precision=plan.until_precision,
+        max_duration_us=None if plan.max_duration_ns is None else plan.max_duration_ns / 1000,
+        workers=plan.workers,
         payload_bytes=plan.payload_bytes,
         payload_kind=plan.payload_kind,
         rate=plan.rate,
@@ -127,15 +120,15 @@ def _plan(plan: RunPlan) -> document.Plan:
 # -- one arm
 
 
-def _arm(subject: Subject, *, open_loop: bool) -> document.ArmResult:
+def _arm(subject: Subject, setting: Setting) -> document.ArmResult:
     trials = subject.trials
     verdict = proof.merge([trial.proof for trial in trials])
     refusals = [trial.refusal for trial in trials if trial.refusal]
     service = pooled(trial.recording.service_time for trial in trials)
-    response = _pooled_optional([trial.recording.response_time for trial in trials])
+    response = pooled_optional([trial.recording.response_time for trial in trials])
     connect = pooled(trial.recording.connect for trial in trials)
     return document.ArmResult(
-        **_figures(trials, open_loop=open_loop),
+        **figures_of(trials, setting),
         kind=subject.kind,
         summary=subject.summary,
         url=subject.url,
@@ -149,7 +142,7 @@ def _arm(subject: Subject, *, open_loop: bool) -> document.ArmResult:
             response_time=None if response is None else curve(response),
             connect=curve(connect),
         ),
-        rounds=[_round(trial, open_loop=open_loop) for trial in trials],
+        rounds=[_round(trial, setting) for trial in trials],
     )
 
 
@@ -165,102 +158,15 @@ def _failure(subject: Subject) -> str | None:
     return subject.failure
 
 
-def _round(trial: Trial, *, open_loop: bool) -> document.Round:
+def _round(trial: Trial, setting: Setting) -> document.Round:
     return document.Round(
-        **_figures((trial,), open_loop=open_loop),
+        **figures_of((trial,), setting),
         round=trial.round,
         position=trial.position,
         proof=trial.proof.verdict,
         warmup_us=trial.recording.plan.warmup_ns / 1000,
         window_us=trial.recording.window_ns / 1000,
-    )
-
-
-def _figures(trials: Sequence[Trial], *, open_loop: bool) -> document.Figures:
-    """The figures of any number of trials of one arm."""
-    recordings = [trial.recording for trial in trials]
-    echoes = sum(recording.echoes_in_window for recording in recordings)
-    window_ns = sum(recording.window_ns for recording in recordings)
-    opened = sum(recording.opened for recording in recordings)
-    response = _pooled_optional([recording.response_time for recording in recordings])
-    lag = _pooled_optional([recording.send_lag for recording in recordings])
-    histograms = chain.from_iterable(_histograms(recording) for recording in recordings)
-    return document.Figures(
-        connect=latency(pooled(recording.connect for recording in recordings)),
-        connect_tcp=latency(pooled(recording.connect_tcp for recording in recordings)),
-        connect_upgrade=latency(pooled(recording.connect_upgrade for recording in recordings)),
-        service_time=latency(pooled(recording.service_time for recording in recordings)),
-        response_time=latency(response or LatencyHistogram()) if open_loop else None,
-        send_lag=latency(lag or LatencyHistogram()) if open_loop else None,
-        achieved_rate=echoes * 1e9 / window_ns if window_ns else None,
-        sent=sum(recording.sent for recording in recordings),
-        received=sum(recording.received for recording in recordings),
-        unanswered=sum(recording.unanswered for recording in recordings),
-        unsent=sum(recording.unsent for recording in recordings),
-        mismatched=sum(recording.mismatched for recording in recordings),
-        unrecorded=sum(histogram.unrecorded for histogram in histograms),
-        errors=_summed(recording.errors for recording in recordings),
-        closes=_summed(recording.closes for recording in recordings),
-        driver=document.ProcessCost(
-            cpu_us_per_message=_per_message(sum(recording.cpu_ns for recording in recordings), echoes)
-        ),
-        server=_process_cost([trial.server for trial in trials], echoes),
-        sidecars=_sidecars(trials, echoes, opened),
-    )
-
-
-def _histograms(recording: Recording) -> list[LatencyHistogram]:
-    found = (
-        recording.connect,
-        recording.connect_tcp,
-        recording.connect_upgrade,
-        recording.service_time,
-        recording.response_time,
-        recording.send_lag,
-    )
-    return [histogram for histogram in found if histogram is not None]
-
-
-def _pooled_optional(histograms: Sequence[LatencyHistogram | None]) -> LatencyHistogram | None:
-    found = [histogram for histogram in histograms if histogram is not None]
-    return pooled(found) if found else None
-
-
-def _summed(counts: Iterable[Mapping[Any, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for count in counts:
-        total.update({str(key): value for key, value in count.items()})
-    return dict(sorted(total.items()))
-
-
-def _per_message(cpu_ns: int, echoes: int) -> float | None:
-    return cpu_ns / 1000 / echoes if echoes else None
-
-
-def _process_cost(uses: Sequence[ProcessUse | None], echoes: int) -> document.ProcessCost | None:
-    found = [use for use in uses if use is not None]
-    if not found:
-        return None
-    return document.ProcessCost(cpu_us_per_message=_per_message(sum(use.cpu_ns for use in found), echoes))
-
-
-def _sidecars(trials: Sequence[Trial], echoes: int, opened: int) -> document.Sidecars | None:
-    client = [trial.client_sidecar for trial in trials if trial.client_sidecar is not None]
-    server = [trial.server_sidecar for trial in trials if trial.server_sidecar is not None]
-    if not client or not server or not opened:
-        return None
-    connections = opened / len(trials)
-    return document.Sidecars(client=_sidecar(client, echoes, connections), server=_sidecar(server, echoes, connections))
-
-
-def _sidecar(uses: Sequence[ProcessUse], echoes: int, connections: float) -> document.SidecarCost:
-    growth = [use.rss_growth_bytes for use in uses if use.rss_growth_bytes is not None]
-    hop = [use.hop_connections for use in uses if use.hop_connections is not None]
-    return document.SidecarCost(
-        cpu_us_per_message=_per_message(sum(use.cpu_ns for use in uses), echoes),
-        # A process keeps much of the memory it once had: the median round is above idle, not above the round before.
-        rss_kib_per_connection=max(pooling.median(growth), 0) / 1024 / connections if growth else None,
-        hop_connections=max(hop) if hop else None,
+        series=None,
     )
 
 
@@ -290,23 +196,3 @@ def _refusal(refusals: Sequence[proof.Refusal]) -> document.Refusal:
         reason=first.reason,
         remedy=first.remedy,
     )
-
-
-def curve(histogram: LatencyHistogram) -> list[tuple[float, float]]:
-    """Points of a percentile curve, evenly spaced in nines, as far as there are values to tell them apart."""
-    count = histogram.count
-    if not count:
-        return []
-    percentiles = [0.0]
-    for step in range(1, _CURVE_NINES * _CURVE_STEPS + 1):
-        beyond = 10 ** (-step / _CURVE_STEPS)
-        if beyond * count < 1:
-            break
-        percentiles.append(100 * (1 - beyond))
-    percentiles.append(100.0)
-    values = histogram.percentiles_ns(percentiles)
-    return [
-        (round(percentile, 5), value / 1000)
-        for percentile, value in zip(percentiles, values, strict=True)
-        if value is not None
-    ]

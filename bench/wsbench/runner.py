@@ -5,17 +5,19 @@ An ``Experiment`` holds what has been found so far, so that an interrupted run h
 
 from __future__ import annotations
 
+import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wsbench import __version__, document, environment
+from wsbench.comparing import widest
 from wsbench.driver_process import driver_process
 from wsbench.errors import LabDownError, LabError, TargetError
 from wsbench.lab import LabPlan, open_lab
 from wsbench.measuring import Contender, Trials, failure_words
 from wsbench.progress import Step
-from wsbench.results import Run, Subject
+from wsbench.results import EndedBy, Run, Subject, to_document
 from wsbench_client import DrivePlan
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Experiment:
         envoy: EnvoyBinary | None,
         command: str,
         watcher: Watcher,
-        on_round: Callable[[Run], None],
+        on_round: Callable[[document.Result], None],
     ) -> None:
         self._plan = plan
         self._output = output
@@ -63,21 +65,23 @@ class Experiment:
         self._failures: dict[str, str] = {}
         self._warnings: list[str] = []
         self._round = 0
+        self._ended_by: EndedBy | None = None
+        self._precision: float | None = None
 
     @property
     def where(self) -> str:
         """Where the run is, in words."""
         if not self._round:
             return "before the first round"
-        return f"in round {self._round} of {self._plan.rounds}"
+        return f"in round {self._round} {self._aim()}"
 
     @property
     def measured_anything(self) -> bool:
         """Whether a round is complete."""
         return bool(self._rounds)
 
-    def result(self, incomplete_reason: str | None = None) -> Run:
-        """What the complete rounds have found."""
+    def result(self, incomplete_reason: str | None = None, ended_by: EndedBy | None = None) -> Run:
+        """What the complete rounds have found. ``ended_by`` is known here unless the run was cut short."""
         return Run(
             plan=self._plan,
             subjects=tuple(self._subject(contender) for contender in self._contenders),
@@ -87,6 +91,7 @@ class Experiment:
             started_at=self._started_at,
             finished_at=_now(),
             incomplete_reason=incomplete_reason,
+            ended_by=ended_by or self._ended_by,
             warnings=tuple(self._warnings),
         )
 
@@ -108,14 +113,34 @@ class Experiment:
             self._contenders = tuple(_contenders(plan, lab))
             trials = Trials(driver, lab, self._watcher)
             await trials.note_idle()
-            for number in range(1, plan.rounds + 1):
-                self._round = number
-                found = await self._measure_round(number, trials)
-                if not found:
-                    break
-                self._rounds.append(found)
-                self._on_round(self.result("still running"))
+            begun_s = time.monotonic()
+            while self._ended_by is None:
+                self._round += 1
+                found = await self._measure_round(self._round, trials)
+                if found:
+                    self._rounds.append(found)
+                so_far = to_document(self.result("still running"))
+                if found:
+                    self._on_round(so_far)
+                self._ended_by = self._end(so_far, time.monotonic() - begun_s, measured=bool(found))
         self._watcher.finished()
+
+    def _end(self, so_far: document.Result, elapsed_s: float, *, measured: bool) -> EndedBy | None:
+        """Whether the round just measured was the last one, and why."""
+        plan = self._plan
+        if not measured:
+            # Every arm has been given up.
+            return EndedBy.ERROR
+        enough = self._round >= plan.rounds
+        if enough and plan.until_precision is None:
+            return EndedBy.ROUNDS
+        if plan.until_precision is not None:
+            self._precision = widest(so_far["comparisons"])
+            if enough and self._precision is not None and self._precision <= plan.until_precision:
+                return EndedBy.PRECISION
+        if plan.max_duration_ns is not None and elapsed_s >= plan.max_duration_ns / 1e9:
+            return EndedBy.MAX_DURATION
+        return None
 
     async def _measure_round(self, number: int, trials: Trials) -> list[Trial]:
         plan = self._plan
@@ -125,7 +150,7 @@ class Experiment:
             if name in self._failures:
                 continue
             done = (number - 1) * len(by_name) + position - 1
-            self._watcher.step(Step(number, plan.rounds, name, done, plan.rounds * len(by_name)))
+            self._watcher.step(Step(number, self._aim(), name, done, max(plan.rounds, number) * len(by_name)))
             try:
                 contender = by_name[name]
                 drive = plan.drive_plan(contender.url, number, refusal_claimed=contender.refusal_claimed)
@@ -141,6 +166,14 @@ class Experiment:
                 self._give_up(name, f"round {number}: {trial.failure}")
             found.append(trial)
         return found
+
+    def _aim(self) -> str:
+        """How many rounds there will be, in words."""
+        plan = self._plan
+        if plan.until_precision is None:
+            return f"of {plan.rounds}"
+        now = f", now {self._precision:.1%}" if self._precision is not None else ""
+        return f"until within {plan.until_precision * 100:.4g}%{now}"
 
     def _give_up(self, name: str, why: str) -> None:
         self._failures[name] = why

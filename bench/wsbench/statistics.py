@@ -77,6 +77,14 @@ def ratio_of_pairs(
     return RatioEstimate(rounds, math.exp(mean), math.exp(mean - half_width), math.exp(mean + half_width))
 
 
+def precision_of(low: float | None, high: float | None) -> float | None:
+    """How far either end of an interval of ratios is from its (geometric) middle, as a ratio less one.
+
+    0.05 where the ratio is known within 5% either way; None where there is no interval.
+    """
+    return None if not low or not high else math.sqrt(high / low) - 1
+
+
 def verdict_of(estimate: RatioEstimate, *, lower_is_better: bool) -> Verdict:
     """What the interval allows to be said: a difference only where it leaves out 1."""
     if estimate.low is None or estimate.high is None:

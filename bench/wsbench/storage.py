@@ -11,19 +11,19 @@ import jsonschema
 from wsbench import document
 from wsbench.errors import ResultError, UsageError
 from wsbench.report import html, markdown
+from wsbench.upgrading import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 RESULT = "result.json"
+_READABLE = (1, 2)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of result.json, as shipped in the package."""
-    text = (
-        resources.files("wsbench").joinpath(f"schema/result-{document.SCHEMA_VERSION}.schema.json").read_text("utf-8")
-    )
+def schema(version: int = document.SCHEMA_VERSION) -> dict[str, Any]:
+    """The JSON Schema of a version of result.json, as shipped in the package."""
+    text = resources.files("wsbench").joinpath(f"schema/result-{version}.schema.json").read_text("utf-8")
     return cast("dict[str, Any]", json.loads(text))
 
 
@@ -96,9 +96,9 @@ def read_result(path: Path) -> document.Result:
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != document.SCHEMA_VERSION:
-        raise UsageError(f"{path} has schema_version {version!r}; this wsbench reads {document.SCHEMA_VERSION}")
-    failure = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(content))
+    if version not in _READABLE:
+        raise UsageError(f"{path} has schema_version {version!r}; this wsbench reads {_READABLE[0]} to {_READABLE[-1]}")
+    failure = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema(version)).iter_errors(content))
     if failure is not None:
         raise UsageError(f"{path} is not a wsbench result: {failure.json_path}: {failure.message[:200]}")
-    return cast("document.Result", content)
+    return cast("document.Result", upgraded(content))

@@ -25,7 +25,7 @@ def test_a_sound_run_has_none() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"cpu_ns": 950_000_000}, "direct: client-bound, the driver used 95% of one core"),
+        ({"cpu_ns": 950_000_000}, "direct: client-bound, the driver used 0.95 cores"),
         ({"unanswered": 2}, "direct: 16 unanswered, 0 unsent, 0 wrong echoes"),
         ({"mismatched": 1}, "0 unanswered, 0 unsent, 8 wrong echoes"),
         ({"errors": {ErrorKind.LOST: 1}}, "direct: 8 x connection_lost"),
@@ -41,7 +41,7 @@ def test_few_rounds_are_said() -> None:
 
 def test_a_driver_that_lags_behind_is_said() -> None:
     (warning,) = warnings_of(open_loop=True, send_lag=samples.histogram([10**9] * 100))
-    assert "client-bound, send lag p99" in warning
+    assert "client-bound, the driver used 0.01 cores and its send lag p99 is" in warning
 
 
 def test_sabotage_is_said() -> None:

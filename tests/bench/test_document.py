@@ -36,5 +36,11 @@ def test_times_are_microseconds_and_say_so() -> None:
         for name, hint in typing.get_type_hints(kind).items():
             if "float" in str(hint) and "Curve" not in kind.__name__:
                 known = {"achieved_rate", "rate", "connect_rate", "ratio", "ci_low", "ci_high", "confidence"}
-                known |= {"rss_kib_per_connection", "load_average", "cpu_us_per_message"}
-                assert name.endswith("_us") or name in known, f"{kind.__name__}.{name}"
+                known |= {
+                    "rss_kib_per_connection",
+                    "load_average",
+                    "cpu_us_per_message",
+                    "precision",
+                    "until_precision",
+                }
+                assert name.endswith(("_us", "_cores")) or name in known, f"{kind.__name__}.{name}"

@@ -22,9 +22,12 @@ PURE = [
     "hlog",
     "plan",
     "proof",
+    "limits",
     "results",
     "statistics",
     "trial",
+    "upgrading",
+    "calibration",
     "report",
 ]
 IO = {"asyncio", "anyio", "subprocess", "socket", "urllib.request", "psutil", "threading"}
@@ -70,6 +73,6 @@ def test_locust_stays_outside(package: str) -> None:
 
 @pytest.mark.parametrize("package", SOURCES)
 def test_uvloop_is_chosen_only_at_entry_points(package: str) -> None:
-    entries = {"cli.py", "worker.py", "supervisor.py"}
+    entries = {"cli.py", "interruption.py", "worker.py", "supervisor.py"}
     for path in modules(package):
         assert "uvloop" not in imported(path) or path.name in entries, path

@@ -9,7 +9,7 @@ from wsbench_client import Phase, Progress
 def tell(console: Console, *, wanted: bool = True) -> None:
     with watcher_for(console, wanted=wanted) as watcher:
         for number in (1, 1, 2):
-            watcher.step(Step(number, 2, "http2", number - 1, 4))
+            watcher.step(Step(number, "of 2", "http2", number - 1, 4))
             watcher.drive(Progress(Phase.MEASURING, 64, 1, 1000, 1_500_000, 9_000_000))
         watcher.note("[bold]http2[/] given up")
         watcher.finished()
@@ -24,7 +24,7 @@ def test_a_pipe_gets_one_plain_line_a_round() -> None:
 def test_a_terminal_gets_one_live_line_with_figures() -> None:
     out = io.StringIO()
     tell(Console(file=out, force_terminal=True, width=120))
-    assert "round 2/2 http2" in out.getvalue()
+    assert "round 2 of 2: http2" in out.getvalue()
     assert "p50 1.50 p99 9.00 ms" in out.getvalue()
     assert "1 failed" in out.getvalue()
 

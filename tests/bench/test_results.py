@@ -6,7 +6,8 @@ import pytest
 
 from tests.bench import samples
 from wsbench import document, storage
-from wsbench.results import Run, curve, latency, pooled, to_document
+from wsbench.figures import curve, latency, pooled
+from wsbench.results import Run, to_document
 from wsbench_client import ErrorKind
 from wsbench_client.histogram import LatencyHistogram
 
@@ -55,6 +56,7 @@ def test_costs_are_sums_over_sums() -> None:
     assert http1["server"]["cpu_us_per_message"] == pytest.approx(8 * 15_000 / echoes)
     assert http1["sidecars"] is not None
     assert http1["sidecars"]["client"] == {
+        "cpu_cores": pytest.approx(0.02),
         "cpu_us_per_message": pytest.approx(8 * 20_000 / echoes),
         "rss_kib_per_connection": pytest.approx(400_000 / 1024 / 4),
         "hop_connections": 4,

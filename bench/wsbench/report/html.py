@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from wsbench.arms import Outcome
 from wsbench.report import chart, reading, tables, verdict, wording
+from wsbench.report.headroom import headroom
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -51,6 +52,7 @@ def render(result: document.Result) -> str:
             for name, arm in result["arms"].items()
         ],
         costs=tables.costs(result),
+        headroom=headroom(result),
         rounds_chart=Markup(chart.rounds(result)),  # noqa: S704
         rounds=tables.rounds(result),
         plan=tables.plan(result),

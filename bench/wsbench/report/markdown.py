@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wsbench.arms import Outcome
 from wsbench.report import reading, tables, verdict, wording
+from wsbench.report.headroom import headroom
 from wsbench.report.tables import Mark
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _lines(result: document.Result) -> Iterator[str]:
         yield from _titled(tables.comparisons(result))
     yield from _folded(f"Proof: {_standings(result)}", _proof(result))
     yield from _titled(tables.costs(result))
+    yield from _titled(headroom(result))
     yield from _folded("Rounds", _table(tables.rounds(result)))
     if result["warnings"]:
         yield "**Warnings**"

@@ -31,6 +31,7 @@ class Gravity(StrEnum):
     """How loudly an alert must be said."""
 
     DISPROVED = "disproved"
+    BUSY = "busy"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
     UNPROVED = "unproved"
@@ -62,6 +63,14 @@ def alerts(result: document.Result) -> list[Alert]:
         for name, arm in arms
         if standing(arm) is proof.Verdict.DISPROVED
     ]
+    if result["too_busy"] is not None:
+        found.append(
+            Alert(
+                Gravity.BUSY,
+                "TOO BUSY: this machine had other work while it measured",
+                f"{sentence(result['too_busy'])} Do not decide on these figures: run again on a quiet machine.",
+            )
+        )
     if not result["complete"]:
         reason = result["incomplete_reason"] or "no reason was recorded"
         found.append(

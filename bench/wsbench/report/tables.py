@@ -100,8 +100,7 @@ def connects(result: document.Result) -> Table:
     for name, arm in result["arms"].items():
         if not reading.stands(arm):
             continue
-        parts = (("total", arm["connect"]), ("TCP", arm["connect_tcp"]), ("upgrade", arm["connect_upgrade"]))
-        for place, (part, latency) in enumerate(parts):
+        for place, (part, latency) in enumerate(_connect_parts(arm)):
             rows.append(Row(name, (Cell(part), *_latency(latency, _CONNECT_PERCENTILES)), first=place == 0))
     return Table(
         "Connect latency",
@@ -110,6 +109,20 @@ def connects(result: document.Result) -> Table:
         words=1,
         note=_thin_note(rows),
     )
+
+
+def _connect_parts(arm: document.ArmResult) -> list[tuple[str, document.Latency]]:
+    cold, warm = arm["cold"], arm["warm"]
+    if cold is None or warm is None:
+        return [("total", arm["connect"]), ("TCP", arm["connect_tcp"]), ("upgrade", arm["connect_upgrade"])]
+    return [
+        ("cold: total", cold["connect"]),
+        ("cold: first echo", cold["first_echo"]),
+        ("warm: total", warm["connect"]),
+        ("warm: TCP", warm["connect_tcp"]),
+        ("warm: upgrade", warm["connect_upgrade"]),
+        ("warm: first echo", warm["first_echo"]),
+    ]
 
 
 def losses(result: document.Result) -> Table:
@@ -175,9 +188,19 @@ def _comparisons_note(result: document.Result, shown: int) -> str:
     note = "Ratio: candidate over baseline."
     if every > 1:
         note += f" Every interval is widened (Bonferroni), so that all {every} comparisons of the run hold at once."
+    asked = result["plan"]["until_precision"]
+    if asked is not None:
+        wide = sum(precision is None or precision > asked for precision in _precisions(result))
+        note += f" Asked for was every interval within {asked * 100:.4g}% of its middle: " + (
+            f"{wide} of {every} stayed open." if wide else "all are."
+        )
     if shown < every:
         note += f" The first {shown} of {every} are shown here; result.json and report.html have them all."
     return note
+
+
+def _precisions(result: document.Result) -> list[float | None]:
+    return [comparison["precision"] for comparison in result["comparisons"]]
 
 
 def costs(result: document.Result) -> Table:
@@ -273,11 +296,11 @@ def plan(result: document.Result) -> list[tuple[str, str]]:
         (
             "rounds",
             (
-                f"{asked['rounds']:,} of {wording.span(asked['duration_us'])} each, "
+                f"{asked['rounds']:,}{_as_many(asked)} of {wording.span(asked['duration_us'])} each, "
                 f"after {wording.span(asked['warmup_us'])} warm-up"
             ),
         ),
-        ("driver engine", asked["engine"]),
+        ("driver engine", f"{asked['engine']}, {wording.counted(asked['workers'], 'process')}"),
         ("server engine", asked["server_engine"]),
         ("Envoy worker threads", f"{asked['envoy_concurrency']}"),
         ("seed of the shuffle", f"{asked['seed']}"),
@@ -287,13 +310,23 @@ def plan(result: document.Result) -> list[tuple[str, str]]:
     return said
 
 
+def _as_many(asked: document.Plan) -> str:
+    words = ""
+    if asked["until_precision"] is not None:
+        words = f" and more, until every interval is within {asked['until_precision'] * 100:.4g}%,"
+    if asked["max_duration_us"] is not None:
+        words += f" for {wording.span(asked['max_duration_us'])} at most,"
+    return words
+
+
 def setting(result: document.Result) -> str:
     """The plan in one line, and whether there are warnings to be read before the figures are believed."""
     asked = result["plan"]
+    measured = max((len(arm["rounds"]) for arm in result["arms"].values()), default=0)
     loop = "closed loop" if asked["rate"] is None else f"open loop at {wording.rate(asked['rate'])} messages/s"
     return (
         f"{wording.counted(asked['connections'], 'connection')}, {asked['payload_bytes']:,}-byte messages, {loop}, "
-        f"{wording.counted(asked['rounds'], 'round')} of {wording.span(asked['duration_us'])}"
+        f"{wording.counted(measured, 'round')} of {wording.span(asked['duration_us'])}"
         + (f"; {wording.counted(len(result['warnings']), 'warning')}, see below" if result["warnings"] else "")
     )
 
@@ -341,6 +374,11 @@ def how_to_read(result: document.Result) -> list[str]:
         said.append(
             "Closed loop: each connection waits for its echo before it sends again, so a slow arm is also sent less. "
             "For latency at a set rate, run with --rate."
+        )
+    if any(arm["cold"] is not None for arm in result["arms"].values()):
+        said.append(
+            "Cold is the first connection of each trial, over a hop with no connection open; warm are all others. "
+            "Over HTTP/2 a warm one is a further stream of a connection that is there."
         )
     if any(arm["kind"] == "direct" for arm in result["arms"].values()):
         said.append("direct is the floor: the same exchange with nothing in between.")

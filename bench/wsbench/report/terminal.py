@@ -15,6 +15,7 @@ from rich.text import Text
 from wsbench import proof
 from wsbench.arms import Outcome
 from wsbench.report import reading, tables, verdict, wording
+from wsbench.report.headroom import headroom
 from wsbench.report.reading import Gravity, Judgement
 from wsbench.report.tables import Mark
 
@@ -89,6 +90,7 @@ def _parts(result: document.Result) -> Iterator[RenderableType]:
     yield from _heading("Proof")
     yield from _proof(result)
     yield from _table(tables.costs(result))
+    yield from _table(headroom(result))
     yield from _rounds(result)
     if result["warnings"]:
         yield from _heading("Warnings")

@@ -7,9 +7,12 @@ import math
 import random
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+
+from wsbench.storage import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +28,7 @@ _SPOKEN = {"http1": "HTTP/1.1", "http2": "HTTP/2", "http2-blocked": "HTTP/2"}
 
 def validate(result: document.Result) -> document.Result:
     """The result, which is valid by the schema."""
-    text = resources.files("wsbench").joinpath("schema/result-1.schema.json").read_text("utf-8")
+    text = resources.files("wsbench").joinpath("schema/result-2.schema.json").read_text("utf-8")
     jsonschema.validate(json.loads(json.dumps(result)), json.loads(text))
     return result
 
@@ -88,16 +91,30 @@ def figures(
     cost: dict[str, Any] | None = None
     if sidecars:
         cost = {
-            "client": {"cpu_us_per_message": 18.4, "rss_kib_per_connection": 47.9, "hop_connections": hop},
-            "server": {"cpu_us_per_message": 16.9, "rss_kib_per_connection": 45.2, "hop_connections": hop},
+            "client": {
+                "cpu_us_per_message": 18.4,
+                "cpu_cores": 0.55,
+                "rss_kib_per_connection": 47.9,
+                "hop_connections": hop,
+            },
+            "server": {
+                "cpu_us_per_message": 16.9,
+                "cpu_cores": 0.51,
+                "rss_kib_per_connection": 45.2,
+                "hop_connections": hop,
+            },
         }
     return {
         "connect": latency(410.0 * shrink, connections),
         "connect_tcp": latency(65.0, connections),
         "connect_upgrade": latency(345.0 * shrink, connections),
+        "first_echo": latency(180.0 * shrink, connections),
+        "cold": phases(900.0 * shrink, max(connections // 64, 1)),
+        "warm": phases(410.0 * shrink, connections),
         "service_time": echo,
         "response_time": None if rate is None else latency(median_us * 1.15, received, 0.6),
         "send_lag": None if rate is None else latency(7.2, received),
+        "loop_lag": latency(31.0, 200),
         "achieved_rate": received / window_us * 1e6,
         "sent": received,
         "received": received,
@@ -107,9 +124,28 @@ def figures(
         "unrecorded": 0,
         "errors": {},
         "closes": {"1000": connections},
-        "driver": {"cpu_us_per_message": 14.2},
-        "server": {"cpu_us_per_message": 21.7} if lab else None,
+        "driver": cpu(14.2),
+        "server": cpu(21.7) if lab else None,
         "sidecars": cost,
+        "machine": {"busy_cores": 1.6, "others_cores": 0.05 if lab else None, "steal_cores": 0.01},
+        "bound_by": [],
+    }
+
+
+def cpu(us_per_message: float | None) -> dict[str, float | None]:
+    """What 30,000 messages a second make of it."""
+    return {
+        "cpu_us_per_message": us_per_message,
+        "cpu_cores": None if us_per_message is None else us_per_message * 0.03,
+    }
+
+
+def phases(connect_us: float, connections: int) -> dict[str, Any]:
+    return {
+        "connect": latency(connect_us, connections),
+        "connect_tcp": latency(65.0, connections),
+        "connect_upgrade": latency(connect_us - 65.0, connections),
+        "first_echo": latency(connect_us / 2, connections),
     }
 
 
@@ -206,6 +242,7 @@ def arm(
                 "proof": "proved" if protocol else "unproved",
                 "warmup_us": 500_000.0,
                 "window_us": 2_000_000.0,
+                "series": [second(median_us * drift, half) for half in range(2)],
             }
         )
     count = sum(trial["received"] for trial in trials)
@@ -229,6 +266,17 @@ def arm(
     }
 
 
+def second(median_us: float, number: int) -> dict[str, Any]:
+    return {
+        "start_us": number * 1e6,
+        "width_us": 1e6,
+        "received": 30_000,
+        "p50_us": median_us,
+        "p99_us": median_us * 3,
+        "max_us": median_us * 9,
+    }
+
+
 def blank(name: str, *, kind: str = "sidecar") -> dict[str, Any]:
     """An arm with null wherever the schema allows one."""
     found = arm(name, kind=kind, rounds=0, per_round=0)
@@ -237,9 +285,15 @@ def blank(name: str, *, kind: str = "sidecar") -> dict[str, Any]:
     return {
         **found,
         "achieved_rate": None,
-        "driver": {"cpu_us_per_message": None},
+        "first_echo": None,
+        "cold": None,
+        "warm": None,
+        "loop_lag": None,
+        "driver": cpu(None),
         "server": None,
         "sidecars": None,
+        "machine": None,
+        "bound_by": None,
         "curves": {"service_time": [], "response_time": None, "connect": []},
     }
 
@@ -284,6 +338,7 @@ def comparison(
         "ci_low": low,
         "ci_high": high,
         "confidence": CONFIDENCE,
+        "precision": None if not low or not high else math.sqrt(high / low) - 1,
         "verdict": verdict,
     }
 
@@ -319,10 +374,12 @@ def result(
 ) -> document.Result:
     targets = targets or {}
     whole: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "wsbench_version": "0.1.0",
         "complete": True,
         "incomplete_reason": None,
+        "ended_by": "rounds",
+        "too_busy": None,
         "started_at": "2026-08-22T10:00:00+00:00",
         "finished_at": "2026-08-22T10:03:11+00:00",
         "command": "python -m wsbench run --arms direct,http1,http2,http2-blocked -c 64 --rounds 10 --seed 7",
@@ -345,6 +402,9 @@ def result(
             "duration_us": 2_000_000.0,
             "warmup_us": 500_000.0,
             "rounds": rounds,
+            "until_precision": None,
+            "max_duration_us": None,
+            "workers": 1,
             "payload_bytes": 64,
             "payload_kind": "binary",
             "rate": rate,
@@ -511,21 +571,26 @@ def nulls() -> document.Result:
     arms["failed"] = {**blank("failed"), "outcome": "failed"}
     half = arm("half", rounds=2)
     half["sidecars"] = {
-        side: {"cpu_us_per_message": None, "rss_kib_per_connection": None, "hop_connections": None}
-        for side in ("client", "server")
+        side: {**cpu(None), "rss_kib_per_connection": None, "hop_connections": None} for side in ("client", "server")
     }
-    half["server"] = {"cpu_us_per_message": None}
+    half["server"] = cpu(None)
     for trial in half["rounds"]:
         trial.update(achieved_rate=None, server=None, sidecars=None, service_time=nothing(), connect=nothing())
+        trial.update(series=None, machine=None, bound_by=None)
     arms["half"] = half
     for found in arms.values():
         for witness in found["proof"]["witnesses"]:
             witness.update(says=None, sample=None)
     found_comparisons = compared("http1", "http2", rate=None, p50=None, p99=None, connect=None)
-    made = result(arms, found_comparisons, complete=False)
+    made = result(arms, found_comparisons, complete=False, ended_by=None)
     made["environment"]["envoy"] = None
     made["environment"]["congestion_control"] = None
     return validate(made)
+
+
+def version_1() -> document.Result:
+    """A result that version 0.1.0's first schema described, as it is read now; from a real run."""
+    return read_result(Path(__file__).parents[1] / "data" / "result-version-1.json")
 
 
 def no_arms() -> document.Result:
@@ -546,6 +611,7 @@ EXAMPLES: dict[str, Callable[[], document.Result]] = {
         twelve,
         hostile,
         nulls,
+        version_1,
         no_arms,
     )
 }

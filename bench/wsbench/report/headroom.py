@@ -1,0 +1,79 @@
+"""How far from saturation every part was, and how punctual the driver: may the figures be laid to the proxies?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsbench.limits import SATURATED
+from wsbench.report import reading, wording
+from wsbench.report.tables import Cell, Mark, Row, Table
+
+if TYPE_CHECKING:
+    from wsbench import document
+
+_PARTS = {
+    "driver": "the driver",
+    "server": "the echo server",
+    "client_sidecar": "the client sidecar",
+    "server_sidecar": "the server sidecar",
+    "machine": "the machine",
+}
+
+
+def headroom(result: document.Result) -> Table:
+    """CPU of every part in cores, and the lags; empty for results that do not know it."""
+    rows = []
+    for name, arm in result["arms"].items():
+        if not reading.stands(arm) or arm["bound_by"] is None:
+            continue
+        sidecars, machine = arm["sidecars"], arm["machine"]
+        limits = ", ".join(_PARTS[bound] for bound in arm["bound_by"])
+        rows.append(
+            Row(
+                name,
+                (
+                    _cores(arm["driver"]),
+                    _cores(sidecars["client"] if sidecars else None),
+                    _cores(sidecars["server"] if sidecars else None),
+                    _cores(arm["server"]),
+                    Cell(wording.NOTHING if machine is None else f"{machine['busy_cores']:.2f}"),
+                    Cell(
+                        wording.NOTHING
+                        if machine is None or machine["others_cores"] is None
+                        else f"{machine['others_cores']:.2f}"
+                    ),
+                    Cell(wording.NOTHING if machine is None else f"{machine['steal_cores']:.2f}"),
+                    _p99(arm["loop_lag"]),
+                    _p99(arm["send_lag"]),
+                    Cell(limits or "nothing", Mark.BAD if limits else Mark.PLAIN),
+                ),
+            )
+        )
+    cpus = result["environment"]["cpu_count"]
+    columns = (
+        "arm",
+        "driver",
+        "client sidecar",
+        "server sidecar",
+        "server",
+        f"all of {cpus}",
+        "others",
+        "steal",
+        "loop lag p99",
+        "send lag p99",
+        "at its limit",
+    )
+    note = (
+        f"Cores: CPU seconds a second. At its limit: above {SATURATED:.0%} of the cores it can use (the machine 95%), "
+        "or late in sending. Others: what no part of the run used. Loop lag: how late the driver's event loop was."
+    )
+    return Table("How far from saturation", columns, tuple(rows), note=note)
+
+
+def _cores(cost: document.ProcessCost | None) -> Cell:
+    cores = cost["cpu_cores"] if cost else None
+    return Cell(wording.NOTHING if cores is None else f"{cores:.2f}")
+
+
+def _p99(latency: document.Latency | None) -> Cell:
+    return Cell(wording.NOTHING if latency is None else wording.time(latency["p99_us"]))

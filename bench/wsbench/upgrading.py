@@ -1,0 +1,61 @@
+"""Results of earlier versions, read as if they were of this one: null in all that was not known then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_FIGURES: dict[str, Any] = {
+    "first_echo": None,
+    "cold": None,
+    "warm": None,
+    "loop_lag": None,
+    "machine": None,
+    "bound_by": None,
+}
+
+
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """A valid document of version 1 as one of version 2; one of version 2 as it is."""
+    if content["schema_version"] != 1:
+        return content
+    plan = {**content["plan"], "until_precision": None, "max_duration_us": None, "workers": 1}
+    return {
+        **content,
+        "schema_version": 2,
+        "ended_by": None,
+        "too_busy": None,
+        "plan": plan,
+        "arms": {name: _arm(arm) for name, arm in content["arms"].items()},
+        "comparisons": [{**comparison, "precision": _precision(comparison)} for comparison in content["comparisons"]],
+    }
+
+
+def _arm(arm: dict[str, Any]) -> dict[str, Any]:
+    rounds = [{**_figures(figures), "series": None} for figures in arm["rounds"]]
+    return {**_figures(arm), "rounds": rounds}
+
+
+def _figures(figures: dict[str, Any]) -> dict[str, Any]:
+    rate = figures["achieved_rate"]
+    sidecars = figures["sidecars"]
+    return {
+        **figures,
+        **_FIGURES,
+        "driver": _cost(figures["driver"], rate),
+        "server": _cost(figures["server"], rate),
+        "sidecars": sidecars and {end: _cost(cost, rate) for end, cost in sidecars.items()},
+    }
+
+
+def _cost(cost: dict[str, Any] | None, rate: float | None) -> dict[str, Any] | None:
+    """Cores follow from what version 1 says: CPU a message, times messages a second."""
+    if cost is None:
+        return None
+    per_message = cost["cpu_us_per_message"]
+    cores = None if per_message is None or rate is None else per_message * rate / 1e6
+    return {**cost, "cpu_cores": cores}
+
+
+def _precision(comparison: dict[str, Any]) -> float | None:
+    low, high = comparison["ci_low"], comparison["ci_high"]
+    return None if not low or not high else (high / low) ** 0.5 - 1
