@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wsbench.comparing import compared_metrics, lower_is_better
 from wsbench.errors import UsageError
-from wsbench.statistics import CONFIDENCE, MIN_ROUNDS, RatioEstimate, Verdict, ratio_of_pairs, verdict_of
+from wsbench.statistics import CONFIDENCE, RatioEstimate, Verdict, ratio_of_pairs, rounds_needed, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,8 +49,9 @@ class CalibrationPlan:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.rounds < MIN_ROUNDS:
-            raise UsageError(f"--rounds {self.rounds} can show nothing: a comparison needs {MIN_ROUNDS} at least")
+        needed = rounds_needed(len(self.metrics))
+        if self.rounds < needed:
+            raise UsageError(f"--rounds {self.rounds} can show nothing: {len(self.metrics)} comparisons need {needed}")
         if self.planted and self.rate is None:
             raise UsageError("--plant needs --rate: in the closed loop a delay shortens a queue and adds no latency")
         if any(not 0 < share <= 10 for share in self.planted) or len(set(self.planted)) < len(self.planted):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsbench.arms import Outcome
+from wsbench.comparing import rounds_for
 from wsbench.limits import Bound, lag_share
-from wsbench.statistics import MIN_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +22,9 @@ def cautions(
     found = []
     measured = {name: arm for name, arm in arms.items() if arm["outcome"] == Outcome.MEASURED and arm["rounds"]}
     rounds = max((len(arm["rounds"]) for arm in measured.values()), default=0)
-    if measured and rounds < MIN_ROUNDS:
-        found.append(f"{rounds} complete rounds: comparisons need {MIN_ROUNDS}, ask for more with --rounds")
+    needed = rounds_for(len(comparisons), by_precision=plan.until_precision is not None) if comparisons else 0
+    if rounds < needed:
+        found.append(f"{rounds} complete rounds: {len(comparisons)} comparisons need {needed}, see --rounds")
     for name, arm in measured.items():
         found.extend(_bound(name, arm))
         lost = arm["unanswered"] + arm["unsent"] + arm["mismatched"]

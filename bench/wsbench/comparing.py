@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from wsbench import document
 from wsbench.arms import Outcome
 from wsbench.proof import Verdict
-from wsbench.statistics import CONFIDENCE, precision_of, ratio_of_pairs, verdict_of
+from wsbench.statistics import CONFIDENCE, precision_of, ratio_of_pairs, rounds_needed, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+LOOKS_ALLOWANCE = 1.25
+"""Who stops when an interval is narrow stops sooner where it is narrow by luck: 5% would be up to 6% (simulated)."""
 
 _BASELINES = ("http1", "direct")
 _CLOSED_LOOP = ("achieved_rate", "service_time.p50_us", "service_time.p99_us", "connect.p50_us")
@@ -18,15 +21,24 @@ _OPEN_LOOP = ("response_time.p50_us", "response_time.p99_us", "connect.p50_us")
 _HIGHER_IS_BETTER = {"achieved_rate"}
 
 
-def compare(arms: Mapping[str, document.ArmResult], *, open_loop: bool) -> list[document.Comparison]:
+def compare(
+    arms: Mapping[str, document.ArmResult], *, open_loop: bool, rounds_by_precision: bool = False
+) -> list[document.Comparison]:
     """Every measured arm against its baselines, paired by round.
+
+    ``rounds_by_precision``: the intervals' own width decided how many rounds there are, and they are widened for it.
 
     Sidecar arms are compared with ``http1`` and ``direct``, targets with every arm and with the targets before them. An
     arm that was disproved, refused or given up is compared with nothing: it has no figures of its claim.
     """
-    pairs = _pairs(arms)
+    measured = {
+        name: arm["kind"]
+        for name, arm in arms.items()
+        if arm["outcome"] == Outcome.MEASURED and arm["proof"]["verdict"] != Verdict.DISPROVED
+    }
+    pairs = compared_pairs(measured)
     metrics = compared_metrics(open_loop=open_loop)
-    shown = len(pairs) * len(metrics)
+    shown = len(pairs) * len(metrics) * (LOOKS_ALLOWANCE if rounds_by_precision else 1.0)
     return [
         _comparison(arms, baseline, candidate, metric, shown) for baseline, candidate in pairs for metric in metrics
     ]
@@ -40,6 +52,11 @@ def compared_metrics(*, open_loop: bool) -> tuple[str, ...]:
 def lower_is_better(metric: str) -> bool:
     """Whether less of this metric is better, as of latencies."""
     return metric not in _HIGHER_IS_BETTER
+
+
+def rounds_for(comparisons: int, *, by_precision: bool = False) -> int:
+    """The least number of rounds with which so many comparisons can show anything at all."""
+    return rounds_needed(comparisons * (LOOKS_ALLOWANCE if by_precision else 1.0))
 
 
 def widest(comparisons: Sequence[document.Comparison]) -> float | None:
@@ -58,18 +75,15 @@ def value_of(figures: document.Round, metric: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _pairs(arms: Mapping[str, document.ArmResult]) -> list[tuple[str, str]]:
-    measured = [
-        name
-        for name, arm in arms.items()
-        if arm["outcome"] == Outcome.MEASURED and arm["proof"]["verdict"] != Verdict.DISPROVED
-    ]
+def compared_pairs(kinds: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Who is compared with whom, as (baseline, candidate), of the arms measured: their kind by name, in order."""
     pairs: list[tuple[str, str]] = []
-    for place, candidate in enumerate(measured):
-        if arms[candidate]["kind"] == "target":
-            baselines = [name for name in measured if arms[name]["kind"] != "target" or measured.index(name) < place]
-        elif arms[candidate]["kind"] == "sidecar":
-            baselines = [name for name in _BASELINES if name in measured and name != candidate]
+    names = list(kinds)
+    for place, candidate in enumerate(names):
+        if kinds[candidate] == "target":
+            baselines = [name for name in names if kinds[name] != "target" or names.index(name) < place]
+        elif kinds[candidate] == "sidecar":
+            baselines = [name for name in _BASELINES if name in kinds and name != candidate]
         else:
             baselines = []
         pairs.extend((baseline, candidate) for baseline in baselines)
@@ -77,7 +91,7 @@ def _pairs(arms: Mapping[str, document.ArmResult]) -> list[tuple[str, str]]:
 
 
 def _comparison(
-    arms: Mapping[str, document.ArmResult], baseline: str, candidate: str, metric: str, shown: int
+    arms: Mapping[str, document.ArmResult], baseline: str, candidate: str, metric: str, shown: float
 ) -> document.Comparison:
     baseline_rounds = {figures["round"]: value_of(figures, metric) for figures in arms[baseline]["rounds"]}
     candidate_rounds = {figures["round"]: value_of(figures, metric) for figures in arms[candidate]["rounds"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 from wsbench.arms import ARMS
@@ -14,6 +15,8 @@ from wsbench_server.cli import argument
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
 _PRECISION_WITHIN_NS = 30 * 60 * 1_000_000_000
+
+_DEFAULT_ROUNDS = 10
 
 EXAMPLES = """\
 examples:
@@ -55,7 +58,12 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     load.add_argument(
         "--warmup", type=argument(parse_duration_ns), default="500ms", metavar="T", help="left out (default: 500ms)"
     )
-    load.add_argument("--rounds", type=count, default=10, metavar="N", help="every arm once a round (default: 10)")
+    load.add_argument(
+        "--rounds",
+        type=count,
+        metavar="N",
+        help="every arm once a round (default: 10, or as many as the comparisons of these arms need)",
+    )
     load.add_argument(
         "--until-precision",
         type=argument(_precision),
@@ -200,13 +208,13 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
     max_duration = arguments.max_duration
     if max_duration is None and arguments.until_precision is not None:
         max_duration = _PRECISION_WITHIN_NS
-    return RunPlan(
+    plan = RunPlan(
         arms=arms_named(names, arguments.sabotage),
         targets=tuple(arguments.target),
         connections=arguments.connections,
         duration_ns=arguments.duration,
         warmup_ns=arguments.warmup,
-        rounds=arguments.rounds,
+        rounds=arguments.rounds or _DEFAULT_ROUNDS,
         payload_bytes=arguments.payload,
         payload_kind=arguments.payload_kind,
         rate=arguments.rate,
@@ -221,3 +229,6 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         max_duration_ns=max_duration,
         workers=arguments.workers,
     )
+    if arguments.rounds is None:
+        plan = replace(plan, rounds=max(plan.rounds, plan.rounds_needed))
+    return plan

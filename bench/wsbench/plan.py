@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsbench.arms import ARMS, Arm, sabotaged
+from wsbench.comparing import compared_metrics, compared_pairs, rounds_for
 from wsbench.errors import UsageError
 from wsbench.statistics import RESOLUTION
 from wsbench_client import DrivePlan, EngineName, PayloadKind
@@ -84,8 +85,7 @@ class RunPlan:
     def _check_precision(self, precision: float) -> None:
         if not RESOLUTION < precision < 1:
             raise UsageError(f"--until-precision must be above {RESOLUTION:.1%} and below 100%, not {precision:.4%}")
-        comparable = [arm for arm in self.arms if not arm.claim.refused_status]
-        if len(comparable) + len(self.targets) < 2:
+        if not self.comparisons:
             raise UsageError("--until-precision needs two arms or targets to compare")
         if self.max_duration_ns is None:
             raise UsageError("--until-precision needs --max-duration: noise may never let it end")
@@ -99,6 +99,18 @@ class RunPlan:
     def open_loop(self) -> bool:
         """Whether messages are due at a set rate."""
         return self.rate is not None
+
+    @property
+    def comparisons(self) -> int:
+        """How many comparisons the report will show if every arm is measured."""
+        kinds = {arm.name: "sidecar" if arm.hop else "direct" for arm in self.arms if not arm.claim.refused_status}
+        kinds |= {target.name: "target" for target in self.targets}
+        return len(compared_pairs(kinds)) * len(compared_metrics(open_loop=self.open_loop))
+
+    @property
+    def rounds_needed(self) -> int:
+        """The least number of rounds with which these comparisons can show anything at all."""
+        return rounds_for(max(self.comparisons, 1), by_precision=self.until_precision is not None)
 
     def order(self, round_number: int) -> tuple[str, ...]:
         """The shuffled order of round ``round_number`` (from 1): the same for the same seed."""

@@ -71,7 +71,7 @@ def to_document(run: Run) -> document.Result:
         envoy_concurrency=run.plan.envoy_concurrency,
     )
     arms = {subject.name: _arm(subject, setting) for subject in run.subjects}
-    comparisons = compare(arms, open_loop=run.plan.open_loop)
+    comparisons = compare(arms, open_loop=run.plan.open_loop, rounds_by_precision=run.plan.until_precision is not None)
     return document.Result(
         schema_version=document.SCHEMA_VERSION,
         wsbench_version=run.wsbench_version,

@@ -5,6 +5,7 @@ An ``Experiment`` holds what has been found so far, so that an interrupted run h
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from wsbench.trial import Trial
     from wsbench_client import Progress as DriveProgress
 
+_LOOKS_APART = 1.2
 _PROBE_NS = 50_000_000
 """How long a target is tried before the run."""
 
@@ -67,6 +69,7 @@ class Experiment:
         self._round = 0
         self._ended_by: EndedBy | None = None
         self._precision: float | None = None
+        self._next_look = plan.rounds
 
     @property
     def where(self) -> str:
@@ -131,12 +134,13 @@ class Experiment:
         if not measured:
             # Every arm has been given up.
             return EndedBy.ERROR
-        enough = self._round >= plan.rounds
-        if enough and plan.until_precision is None:
+        if plan.until_precision is None and self._round >= plan.rounds:
             return EndedBy.ROUNDS
-        if plan.until_precision is not None:
+        if plan.until_precision is not None and self._round >= self._next_look:
+            # Seldom: every look is a chance to stop at an interval that is narrow by luck.
+            self._next_look = max(self._round + 1, math.ceil(self._round * _LOOKS_APART))
             self._precision = widest(so_far["comparisons"])
-            if enough and self._precision is not None and self._precision <= plan.until_precision:
+            if self._precision is not None and self._precision <= plan.until_precision:
                 return EndedBy.PRECISION
         if plan.max_duration_ns is not None and elapsed_s >= plan.max_duration_ns / 1e9:
             return EndedBy.MAX_DURATION

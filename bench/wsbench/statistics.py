@@ -1,10 +1,13 @@
-"""Comparing two arms: paired by round, on the logarithm of the ratio.
+"""Comparing two arms: paired by round, on the logarithm of the ratio, by Wilcoxon's signed ranks.
 
 A round measures every arm within seconds of the others, so what the machine did meanwhile (drift, neighbours,
-frequency) is much the same for both of a pair and cancels in their ratio. The interval is Student's t on the logarithms
-of the rounds' ratios: a ratio's errors are multiplicative, and under no difference a pair's log-ratio is symmetric
-about zero, which is when t errs on the safe side. All comparisons of a run are shown together, so each interval is
-widened (Bonferroni) until all of them hold at once with the stated confidence.
+frequency) is much the same for both of a pair and cancels in their ratio. The order within a round is drawn by lot: of
+two equal arms either is as likely to come first, so a pair's log-ratio is symmetric about zero whatever the noise looks
+like, and the signed ranks of the log-ratios have an exactly known distribution (Wilcoxon 1945). The interval holds all
+ratios that this test does not reject, its middle is their Hodges-Lehmann estimate (1963): no assumption of a shape, and
+a slow round counts by its rank, never by its size. All comparisons of a run are shown together, so each interval is
+widened (Bonferroni) until all of them hold at once with the stated confidence. ``wsbench calibrate`` measures whether
+they do; docs/decisions/0005 has what else was tried.
 """
 
 from __future__ import annotations
@@ -12,20 +15,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
-from scipy.special import stdtrit
+import numpy as np
+from scipy.special import ndtri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CONFIDENCE = 0.95
 
-MIN_ROUNDS = 6
-"""With five pairs even unanimous rounds come about by chance once in sixteen (two-sided sign test: 2/2**5 > 5%)."""
-
 RESOLUTION = 1e-3
 """Histogram values are known to three digits: no interval of their ratio is narrower than this on either side."""
+
+# From here on the normal distribution of the rank sum is as good as the exact one (and the exact one slow).
+_MANY_ROUNDS = 100
 
 
 class Verdict(StrEnum):
@@ -50,31 +55,66 @@ class RatioEstimate:
     high: float | None
 
 
+def rounds_needed(comparisons: float, confidence: float = CONFIDENCE) -> int:
+    """The least number of rounds with which ``comparisons`` shown together can show anything at all.
+
+    With n pairs even unanimous rounds come about by chance twice in 2**n: 6 rounds for one comparison at 95%, never 5.
+    """
+    return math.ceil(1 + math.log2(comparisons / (1 - confidence)) - 1e-9)
+
+
 def ratio_of_pairs(
     baseline: Sequence[float | None],
     candidate: Sequence[float | None],
     *,
-    comparisons: int,
+    comparisons: float,
     confidence: float = CONFIDENCE,
 ) -> RatioEstimate:
     """The ratio of two arms' values of the same rounds, which must be given in the same order.
 
-    ``comparisons`` is how many are shown together. A pair with a missing or non-positive value is left out. Raises
-    ValueError where the sequences differ in length.
+    ``comparisons`` is how many are shown together (more, to be stricter). A pair with a missing or non-positive value
+    is left out. Raises ValueError where the sequences differ in length.
     """
-    logs = [
-        math.log(candidate_value / baseline_value)
-        for baseline_value, candidate_value in zip(baseline, candidate, strict=True)
-        if baseline_value and candidate_value and baseline_value > 0 and candidate_value > 0
-    ]
-    rounds = len(logs)
-    if rounds < MIN_ROUNDS:
+    logs = np.array(
+        [
+            math.log(candidate_value / baseline_value)
+            for baseline_value, candidate_value in zip(baseline, candidate, strict=True)
+            if baseline_value and candidate_value and baseline_value > 0 and candidate_value > 0
+        ]
+    )
+    rounds = logs.size
+    rank = _rank_of_end(rounds, (1 - confidence) / comparisons / 2)
+    if rank < 1:
         return RatioEstimate(rounds, None, None, None)
-    mean = math.fsum(logs) / rounds
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in logs) / (rounds - 1))
-    quantile = float(stdtrit(rounds - 1, 1 - (1 - confidence) / comparisons / 2))
-    half_width = max(quantile * spread / math.sqrt(rounds), RESOLUTION)
-    return RatioEstimate(rounds, math.exp(mean), math.exp(mean - half_width), math.exp(mean + half_width))
+    first, second = np.triu_indices(rounds)
+    walsh = np.sort((logs[first] + logs[second]) / 2)
+    middle = float(np.median(walsh))
+    low = min(float(walsh[rank - 1]), middle - RESOLUTION)
+    high = max(float(walsh[-rank]), middle + RESOLUTION)
+    return RatioEstimate(rounds, math.exp(middle), math.exp(low), math.exp(high))
+
+
+@cache
+def _rank_of_end(rounds: int, tail: float) -> int:
+    """Which of the sorted Walsh averages, counted from either end, ends the interval; 0 where none can.
+
+    The largest k such that the rank sum is below k with a probability of ``tail`` at most.
+    """
+    if rounds > _MANY_ROUNDS:
+        mean = rounds * (rounds + 1) / 4
+        deviation = math.sqrt(rounds * (rounds + 1) * (2 * rounds + 1) / 24)
+        return math.floor(mean + float(ndtri(tail)) * deviation)
+    # Every rank is in the sum or not, each as likely: exact counts of the 2**rounds ways to make a sum.
+    ways = [1]
+    for rank in range(1, rounds + 1):
+        longer = [*ways, *[0] * rank]
+        for total, number in enumerate(ways):
+            longer[total + rank] += number
+        ways = longer
+    below, k = 0, 0
+    while k < len(ways) and (below := below + ways[k]) <= tail * 2**rounds * (1 + 1e-9):
+        k += 1
+    return k
 
 
 def precision_of(low: float | None, high: float | None) -> float | None:

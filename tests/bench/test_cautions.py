@@ -36,7 +36,22 @@ def test_what_is_wrong_is_said(changes: dict[str, Any], words: str) -> None:
 
 
 def test_few_rounds_are_said() -> None:
-    assert warnings_of(rounds=3) == ["3 complete rounds: comparisons need 6, ask for more with --rounds"]
+    assert warnings_of(rounds=3) == []
+    few = [samples.subject(name, samples.trials(name, scale, 3)) for name, scale in (("http1", 1.0), ("http2", 2.0))]
+    assert "3 complete rounds: 4 comparisons need 8, see --rounds" in to_document(samples.run(*few))["warnings"]
+
+
+def test_what_stayed_open_is_said() -> None:
+    plan = samples.plan(until_precision=0.0012, max_duration_ns=1)
+    found = [samples.subject(name, samples.trials(name, scale, 12)) for name, scale in (("http1", 1.0), ("http2", 2.0))]
+    result = to_document(samples.run(*found, of=plan))
+    known = {comparison["metric"]: comparison["precision"] for comparison in result["comparisons"]}
+    said = [warning for warning in result["warnings"] if warning.startswith("stayed open")]
+    wide = {metric for metric, precision in known.items() if precision is not None and precision > 0.0012}
+    assert wide
+    assert len(wide) < len(known)
+    assert {warning.split(", ")[1].split()[0] for warning in said} == wide
+    assert any("not 0.12%" in warning for warning in said)
 
 
 def test_a_driver_that_lags_behind_is_said() -> None:

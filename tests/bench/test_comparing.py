@@ -12,7 +12,7 @@ def document_of(*names: tuple[str, float], disproved: str | None = None) -> docu
             *(
                 samples.subject(
                     name,
-                    samples.trials(name, scale, proof=samples.DISPROVED if name == disproved else samples.PROVED),
+                    samples.trials(name, scale, 12, proof=samples.DISPROVED if name == disproved else samples.PROVED),
                 )
                 for name, scale in names
             ),

@@ -1,4 +1,5 @@
 import argparse
+import os
 
 import pytest
 
@@ -78,3 +79,21 @@ def test_a_seed_that_is_not_given_is_drawn() -> None:
 def test_numbers_out_of_range_end_the_parser(words: list[str]) -> None:
     with pytest.raises(SystemExit):
         parsed(*words)
+
+
+def test_rounds_are_as_many_as_the_comparisons_need_unless_said() -> None:
+    urls = [word for name in "abcdefg" for word in ("--target", f"{name}=ws://h/")]
+    assert plan_of(parsed(*urls)).comparisons == 84
+    assert plan_of(parsed(*urls)).rounds == 12
+    assert plan_of(parsed(*urls, "--rounds", "3")).rounds == 3
+
+
+def test_precision_has_an_end_of_its_own() -> None:
+    plan = plan_of(parsed("--until-precision", "5%"))
+    assert (plan.until_precision, plan.max_duration_ns) == (0.05, 30 * 60 * 10**9)
+    assert plan_of(parsed("--until-precision", "5", "--max-duration", "1m")).max_duration_ns == 60 * 10**9
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", 1), ("3", 3), ("auto", max(1, (os.cpu_count() or 1) // 2))])
+def test_workers(text: str, expected: int) -> None:
+    assert plan_of(parsed("--workers", text)).workers == expected

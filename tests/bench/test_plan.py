@@ -27,11 +27,31 @@ def test_every_round_has_every_name_once_in_an_order_that_the_seed_decides() -> 
         ({"payload_bytes": 0}, "payload_bytes must be from 1 to"),
         ({"rate": -1.0}, "rate must be above 0"),
         ({"envoy_concurrency": 0}, "--envoy-concurrency must be at least 1, not 0"),
+        ({"workers": 5}, r"--workers must be from 1 to --connections \(4\), not 5"),
+        ({"until_precision": 0.05}, "--until-precision needs --max-duration"),
+        ({"until_precision": 0.0005, "max_duration_ns": 1}, "must be above 0.1% and below 100%, not 0.05"),
+        ({"until_precision": 1.0, "max_duration_ns": 1}, "below 100%, not 100.0"),
+        ({"until_precision": 0.05, "arms": arms_named(["http1"])}, "needs two arms or targets to compare"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_the_value(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         plan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("names", "comparisons", "needed"),
+    [
+        (["http1"], 0, 6),
+        (["http1", "http2"], 4, 8),
+        (["direct", "http1", "http2", "http2-blocked"], 12, 9),
+    ],
+)
+def test_the_rounds_that_the_comparisons_need_are_known_beforehand(
+    names: list[str], comparisons: int, needed: int
+) -> None:
+    made = plan(arms=arms_named(names))
+    assert (made.comparisons, made.rounds_needed) == (comparisons, needed)
 
 
 def test_a_claimed_refusal_is_tried_on_all_connections_at_once() -> None:

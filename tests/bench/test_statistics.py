@@ -2,30 +2,75 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import wilcoxon
 
-from wsbench.statistics import MIN_ROUNDS, RESOLUTION, RatioEstimate, Verdict, ratio_of_pairs, verdict_of
+from wsbench.statistics import (
+    RESOLUTION,
+    RatioEstimate,
+    Verdict,
+    precision_of,
+    ratio_of_pairs,
+    rounds_needed,
+    verdict_of,
+)
 
 positive = st.floats(min_value=1e-3, max_value=1e6)
 
 
-@pytest.mark.parametrize("rounds", range(MIN_ROUNDS))
-def test_too_few_rounds_say_nothing(rounds: int) -> None:
-    estimate = ratio_of_pairs([1.0] * rounds, [2.0] * rounds, comparisons=1)
-    assert estimate == RatioEstimate(rounds, None, None, None)
-    assert verdict_of(estimate, lower_is_better=True) is Verdict.INSUFFICIENT
+@pytest.mark.parametrize(("comparisons", "needed"), [(1, 6), (2, 7), (3, 7), (4, 8), (12, 9), (25, 10), (26, 11)])
+def test_with_fewer_rounds_than_needed_nothing_can_be_said(comparisons: int, needed: int) -> None:
+    """Of two equal arms, n rounds agree by chance twice in 2**n."""
+    assert 2 / 2**needed <= 0.05 / comparisons < 2 / 2 ** (needed - 1)
+    assert rounds_needed(comparisons) == needed
+    few = ratio_of_pairs([1.0] * (needed - 1), [2.0] * (needed - 1), comparisons=comparisons)
+    assert few == RatioEstimate(needed - 1, None, None, None)
+    assert verdict_of(few, lower_is_better=True) is Verdict.INSUFFICIENT
+    enough = ratio_of_pairs([1.0] * needed, [2.0] * needed, comparisons=comparisons)
+    assert verdict_of(enough, lower_is_better=True) is Verdict.SLOWER
 
 
-def test_the_interval_is_students_on_the_logarithms() -> None:
-    # By hand: log-ratios 0.1 .. 0.6, mean 0.35, s = 0.18708, t(0.975, 5) = 2.570582.
+def test_no_rounds_are_too_few() -> None:
+    assert ratio_of_pairs([], [], comparisons=1) == RatioEstimate(0, None, None, None)
+
+
+def test_the_interval_of_six_rounds_is_that_of_the_extremes() -> None:
+    # By hand: with 6 pairs only the sums 0 and 21 are rarer than 1 in 40, so the ends are the least and the greatest.
     baseline = [1.0] * 6
     candidate = [math.exp(step / 10) for step in range(1, 7)]
     estimate = ratio_of_pairs(baseline, candidate, comparisons=1)
-    half = 2.570582 * 0.1870829 / math.sqrt(6)
     assert estimate.ratio == pytest.approx(math.exp(0.35))
-    assert estimate.low == pytest.approx(math.exp(0.35 - half), rel=1e-5)
-    assert estimate.high == pytest.approx(math.exp(0.35 + half), rel=1e-5)
+    assert estimate.low == pytest.approx(math.exp(0.1))
+    assert estimate.high == pytest.approx(math.exp(0.6))
+
+
+@given(st.integers(0, 10**6), st.integers(8, 40), st.integers(1, 4), st.floats(min_value=-0.5, max_value=0.5))
+def test_the_interval_holds_what_the_signed_rank_test_does_not_reject(
+    seed: int, rounds: int, comparisons: int, shift: float
+) -> None:
+    """scipy.stats has the test, this module the interval: what one rejects is outside of the other."""
+    rng = random.Random(seed)
+    logs = [rng.gauss(0.1, 0.3) for _ in range(rounds)]
+    estimate = ratio_of_pairs([1.0] * rounds, [math.exp(value) for value in logs], comparisons=comparisons)
+    assert estimate.low is not None
+    assert estimate.high is not None
+    low, high = math.log(estimate.low), math.log(estimate.high)
+    # Where the interval ends it is as wide as rounding makes it, or as the histogram's resolution asks.
+    assume(min(abs(shift - low), abs(shift - high)) > 1e-9)
+    assume(high - low > 3 * RESOLUTION)
+    rejected = wilcoxon([value - shift for value in logs], method="exact").pvalue <= 0.05 / comparisons
+    assert rejected == (not low <= shift <= high)
+
+
+def test_many_rounds_go_on_where_the_exact_distribution_ends() -> None:
+    rng = random.Random(3)
+    values = [rng.lognormvariate(0.02, 0.1) for _ in range(101)]
+    exact = ratio_of_pairs([1.0] * 100, values[:100], comparisons=3)
+    normal = ratio_of_pairs([1.0] * 101, values, comparisons=3)
+    for one, other in ((exact.low, normal.low), (exact.ratio, normal.ratio), (exact.high, normal.high)):
+        assert one is not None
+        assert one == pytest.approx(other, rel=0.01)
 
 
 def test_more_comparisons_shown_widen_every_interval() -> None:
@@ -33,7 +78,7 @@ def test_more_comparisons_shown_widen_every_interval() -> None:
     baseline = [rng.uniform(1, 2) for _ in range(10)]
     candidate = [rng.uniform(1, 2) for _ in range(10)]
     widths = []
-    for comparisons in (1, 4, 12):
+    for comparisons in (1, 4, 24):
         estimate = ratio_of_pairs(baseline, candidate, comparisons=comparisons)
         assert estimate.low is not None
         assert estimate.high is not None
@@ -43,6 +88,7 @@ def test_more_comparisons_shown_widen_every_interval() -> None:
 
 def test_an_interval_is_never_narrower_than_the_histograms_resolution() -> None:
     estimate = ratio_of_pairs([100.0] * 8, [100.0] * 8, comparisons=1)
+    assert precision_of(estimate.low, estimate.high) == pytest.approx(math.expm1(RESOLUTION))
     assert (estimate.low, estimate.high) == (math.exp(-RESOLUTION), math.exp(RESOLUTION))
     assert verdict_of(estimate, lower_is_better=True) is Verdict.NO_DIFFERENCE
 
@@ -76,7 +122,7 @@ def test_a_verdict_needs_an_interval_without_1(
     assert verdict_of(RatioEstimate(10, 1.0, low, high), lower_is_better=lower_is_better) is verdict
 
 
-@given(st.lists(st.tuples(positive, positive), min_size=MIN_ROUNDS, max_size=20))
+@given(st.lists(st.tuples(positive, positive), min_size=7, max_size=20))
 def test_swapping_the_arms_inverts_the_ratio_and_the_verdict(pairs: list[tuple[float, float]]) -> None:
     first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     there, back = ratio_of_pairs(first, second, comparisons=3), ratio_of_pairs(second, first, comparisons=3)

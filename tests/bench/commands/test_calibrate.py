@@ -5,7 +5,7 @@ import pytest
 
 from wsbench.cli import main
 
-SHORT = ["--rounds", "6", "--duration", "40ms", "--warmup", "10ms", "--connections", "2", "--no-progress"]
+SHORT = ["--rounds", "8", "--duration", "40ms", "--warmup", "10ms", "--connections", "2", "--no-progress"]
 
 
 def test_a_study_is_made_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
