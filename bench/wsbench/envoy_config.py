@@ -23,6 +23,7 @@ INBOUND_STAT_PREFIX = f"inbound_0.0.0.0_{CONTAINER_PORT}"
 LISTENER = "websockets"
 HOP_PROTOCOL_HEADER = "x-wsbench-hop-protocol"
 
+_HOP_IDLE_TIMEOUT = "0.5s"
 _UNLIMITED = 4294967295
 _TYPES = "type.googleapis.com/envoy"
 
@@ -195,6 +196,9 @@ def _cluster(name: str, port: int, *, http2: bool) -> dict[str, Any]:
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{_TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions",
+                # An hour by default: the next trial's first WebSocket would find the last one's HTTP/2 connection, and
+                # what a tunnel costs that has to be opened would never be seen. No stream is cut by this.
+                "common_http_protocol_options": {"idle_timeout": _HOP_IDLE_TIMEOUT},
                 "explicit_http_config": explicit,
             }
         },

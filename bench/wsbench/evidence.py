@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wsbench.envoy import Sidecar
 
 _LINES_WITHIN_S = 5.0
+_FRESH_WITHIN_S = 5.0
 _POLL_S = 0.02
 _CHUNK_BYTES = 1 << 20
 
@@ -40,6 +41,18 @@ class Observer:
         self._client_log.skip()
         self._server_log.skip()
         self._before = (await self._client.counters(), await self._server.counters())
+
+    async def fresh_hop(self) -> bool:
+        """Wait until no connection is open on the hop, five seconds at most; whether that came about.
+
+        The hop of the trial before ends by its idle timeout (``envoy_config``).
+        """
+        with anyio.move_on_after(_FRESH_WITHIN_S):
+            while (await self._client.counters()).get(f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active", 0):
+                self._client.check_alive()
+                await anyio.sleep(_POLL_S)
+            return True
+        return False
 
     async def hop_connections(self) -> tuple[int, int]:
         """TCP connections open on the hop now, as the client sidecar and as the server sidecar count them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wsbench import machine
@@ -76,7 +76,9 @@ class Trials:
         """
         place = contender.place
         observer = Observer(place.client, place.server) if place and place.client and place.server else None
+        fresh_hop = True
         if observer:
+            fresh_hop = await observer.fresh_hop()
             await observer.begin()
         # Of this arm only: what has become of another one is not this one's matter.
         pids = [*self._lab.server.pids, *_sidecar_pids(place)] if place and self._lab else []
@@ -98,7 +100,8 @@ class Trials:
         recording = await self._driver.drive(plan, on_progress)
         refused = sum(recording.rejections.values())
         evidence = await observer.finish(recording.opened, refused) if observer else None
-        return self._trial(contender, number, position, recording, evidence, moments, hop)
+        trial = self._trial(contender, number, position, recording, evidence, moments, hop)
+        return replace(trial, fresh_hop=fresh_hop)
 
     def _trial(
         self,

@@ -78,9 +78,7 @@ class RunPlan:
         except ValueError as error:
             raise UsageError(str(error)) from None
         if not 1 <= self.workers <= self.connections:
-            raise UsageError(
-                f"--workers must be from 1 to the number of connections ({self.connections}), not {self.workers}"
-            )
+            raise UsageError(f"--workers must be from 1 to --connections ({self.connections}), not {self.workers}")
 
     def _check_precision(self, precision: float) -> None:
         if not RESOLUTION < precision < 1:

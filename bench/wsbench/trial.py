@@ -28,9 +28,9 @@ class Trial:
     """One arm (or target) in one round.
 
     ``position`` is its place in the round's shuffled order, from 1. ``server`` is the echo server's use, None for a
-    target; ``client_sidecar`` and ``server_sidecar`` are None where there are none. ``machine``
-    is what the whole machine did in the measured window. ``failure`` is None where the trial
-    gave what its arm claims, otherwise the reason it did not.
+    target; ``client_sidecar`` and ``server_sidecar`` are None where there are none. ``machine`` is what the whole
+    machine did in the measured window. ``fresh_hop`` says that no connection was open on the hop before. ``failure`` is
+    None where the trial gave what its arm claims, otherwise the reason it did not.
     """
 
     name: str
@@ -43,4 +43,5 @@ class Trial:
     client_sidecar: ProcessUse | None = None
     server_sidecar: ProcessUse | None = None
     machine: Use | None = None
+    fresh_hop: bool = True
     failure: str | None = None

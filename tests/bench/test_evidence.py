@@ -187,3 +187,21 @@ def test_hop_connections_are_read_from_both_sides(on_loop: Callable[..., Any], s
         assert await Observer(server, client).hop_connections() == (0, 0)
 
     on_loop(work)
+
+
+def test_a_hop_is_fresh_once_its_last_connection_is_gone(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = sidecars
+    client.counted = {f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active": 1}
+
+    async def work() -> None:
+        observer = Observer(*sidecars)
+        client.check_alive = client.counted.clear  # it is asked once, finds one, and then it goes
+        assert await observer.fresh_hop()
+        client.counted = {f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active": 1}
+        client.check_alive = lambda: None
+        monkeypatch.setattr("wsbench.evidence._FRESH_WITHIN_S", 0.05)
+        assert not await observer.fresh_hop()
+
+    on_loop(work)
