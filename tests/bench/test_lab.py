@@ -8,7 +8,7 @@ import pty
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from wsbench.arms import ARMS, Arm, sabotaged
 from wsbench.envoy import EnvoyBinary
+from wsbench.envoy_config import OUTBOUND_CLUSTER
 from wsbench.errors import LabDownError, UsageError
 from wsbench.evidence import Observer
 from wsbench.lab import Lab, LabPlan, LabTarget, open_lab
@@ -33,7 +34,9 @@ def lab_plan(envoy: EnvoyBinary | None, output: Path, *arms: Arm, concurrency: i
     return LabPlan(arms, output, envoy, concurrency, "websockets", 64)
 
 
-async def exchange(url: str, connections: int, **options: Any) -> Counter[str]:
+async def exchange(
+    url: str, connections: int, while_open: Callable[[], Awaitable[None]] | None = None, **options: Any
+) -> Counter[str]:
     """Open them fifty at a time, echo once on each, close them all at once; what the handshakes said of the hop."""
     said: Counter[str] = Counter()
     opened: list[ClientConnection] = []
@@ -46,6 +49,8 @@ async def exchange(url: str, connections: int, **options: Any) -> Counter[str]:
             assert await connection.recv() == f"hello {number}"
             assert connection.response is not None
             said[connection.response.headers.get(HEADER, "")] += 1
+        if while_open:
+            await while_open()
     finally:
         # Together: Envoy holds each closed connection for a second (its delayed close).
         await asyncio.gather(*(connection.close() for connection in opened))
@@ -57,8 +62,13 @@ async def witnessed(target: LabTarget, connections: int, **options: Any) -> tupl
     assert target.server is not None
     observer = Observer(target.client, target.server)
     await observer.begin()
-    said = await exchange(target.url, connections, **options)
-    hop = await observer.hop_connections()
+    hop = (0, 0)
+
+    async def count_hop() -> None:
+        nonlocal hop
+        hop = await observer.hop_connections()
+
+    said = await exchange(target.url, connections, count_hop, **options)
     evidence = await observer.finish(connections, 0)
     proof = judge(target.arm.claim, opened=connections, refused={}, hop_protocols=said, evidence=evidence)
     return proof, evidence, hop
@@ -72,7 +82,7 @@ def test_each_hop_speaks_what_it_claims_and_all_witnesses_say_so(
         plan = lab_plan(envoy, tmp_path, ARMS["http1"], ARMS["http2"], concurrency=concurrency)
         async with open_lab(plan) as lab:
             for name in ("http1", "http2"):
-                # Twice: over HTTP/2 the second trial finds the first one's connection.
+                # Twice: over HTTP/2 the second trial may find the first one's connection.
                 for _trial in range(2):
                     proof, evidence, _ = await witnessed(lab.targets[name], 40)
                     assert proof.verdict is Verdict.PROVED, proof
@@ -190,6 +200,23 @@ def test_1500_websockets_share_a_few_connections_over_http2(
             assert proof.verdict is Verdict.PROVED, proof
             assert client_side == server_side
             assert 1 <= client_side <= 4
+
+    on_loop(work)
+
+
+def test_a_hop_that_is_not_used_ends_and_the_next_trial_opens_a_new_one(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS["http2"])) as lab:
+            target = lab.targets["http2"]
+            assert target.client is not None
+            assert target.server is not None
+            for _trial in range(2):
+                assert await Observer(target.client, target.server).fresh_hop()
+                _, evidence, hop = await witnessed(target, 3)
+                assert hop == (1, 1)
+                assert evidence.client_counters[f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_http2_total"] == 1
 
     on_loop(work)
 
