@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from wsbench import document
 
 _PARTS = {
-    "driver": "the driver",
-    "server": "the echo server",
-    "client_sidecar": "the client sidecar",
-    "server_sidecar": "the server sidecar",
-    "machine": "the machine",
+    "driver": "driver",
+    "server": "echo server",
+    "client_sidecar": "client sidecar",
+    "server_sidecar": "server sidecar",
+    "machine": "machine",
 }
 
 
@@ -32,6 +32,7 @@ def headroom(result: document.Result) -> Table:
             Row(
                 name,
                 (
+                    Cell(limits or "none", Mark.BAD if limits else Mark.PLAIN),
                     _cores(arm["driver"]),
                     _cores(sidecars["client"] if sidecars else None),
                     _cores(sidecars["server"] if sidecars else None),
@@ -45,13 +46,13 @@ def headroom(result: document.Result) -> Table:
                     Cell(wording.NOTHING if machine is None else f"{machine['steal_cores']:.2f}"),
                     _p99(arm["loop_lag"]),
                     _p99(arm["send_lag"]),
-                    Cell(limits or "nothing", Mark.BAD if limits else Mark.PLAIN),
                 ),
             )
         )
     cpus = result["environment"]["cpu_count"]
     columns = (
         "arm",
+        "at its limit",
         "driver",
         "client sidecar",
         "server sidecar",
@@ -61,13 +62,12 @@ def headroom(result: document.Result) -> Table:
         "steal",
         "loop lag p99",
         "send lag p99",
-        "at its limit",
     )
     note = (
         f"Cores: CPU seconds a second. At its limit: above {SATURATED:.0%} of the cores it can use (the machine 95%), "
         "or late in sending. Others: what no part of the run used. Loop lag: how late the driver's event loop was."
     )
-    return Table("How far from saturation", columns, tuple(rows), note=note)
+    return Table("How far from saturation", columns, tuple(rows), words=1, note=note)
 
 
 def _cores(cost: document.ProcessCost | None) -> Cell:
