@@ -182,7 +182,7 @@ def _logs(run: Run) -> dict[str, str]:
     for subject in run.subjects:
         recordings = [trial.recording for trial in subject.trials]
         for what, histograms in (
-            ("connect", [recording.connect for recording in recordings]),
+            ("connect", [recording.connecting.connect for recording in recordings]),
             ("rtt", [recording.response_time or recording.service_time for recording in recordings]),
         ):
             intervals = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wsbench import document
 from wsbench.limits import bounds_of
+from wsbench_client.connect_phases import ConnectPhases
 from wsbench_client.histogram import LatencyHistogram
 
 if TYPE_CHECKING:
@@ -73,18 +74,22 @@ def figures_of(trials: Sequence[Trial], setting: Setting) -> document.Figures:
     driver = cost.of(sum(recording.cpu_ns for recording in recordings))
     server = cost.of_uses([trial.server for trial in trials])
     sidecars = _sidecars(trials, cost, opened)
+    # A first connection over a hop that was not fresh is neither: it is in the totals alone.
+    cold = pooled_phases(trial.recording.cold for trial in trials if trial.fresh_hop)
+    warm = pooled_phases(recording.warm for recording in recordings)
+    both = pooled_phases(recording.connecting for recording in recordings)
     processes = [driver, server, *([sidecars["client"], sidecars["server"]] if sidecars else [])]
     figures = document.Figures(
-        connect=latency(pooled(recording.connect for recording in recordings)),
-        connect_tcp=latency(pooled(recording.connect_tcp for recording in recordings)),
-        connect_upgrade=latency(pooled(recording.connect_upgrade for recording in recordings)),
-        first_echo=None,
-        cold=None,
-        warm=None,
+        connect=latency(both.connect),
+        connect_tcp=latency(both.connect_tcp),
+        connect_upgrade=latency(both.connect_upgrade),
+        first_echo=latency(both.first_echo),
+        cold=_phases(cold),
+        warm=_phases(warm),
         service_time=latency(pooled(recording.service_time for recording in recordings)),
         response_time=latency(response or LatencyHistogram()) if setting.open_loop else None,
         send_lag=latency(lag or LatencyHistogram()) if setting.open_loop else None,
-        loop_lag=None,
+        loop_lag=latency(pooled(recording.loop_lag for recording in recordings)),
         achieved_rate=echoes * 1e9 / window_ns if window_ns else None,
         sent=sum(recording.sent for recording in recordings),
         received=sum(recording.received for recording in recordings),
@@ -114,14 +119,50 @@ def figures_of(trials: Sequence[Trial], setting: Setting) -> document.Figures:
 
 def _histograms(recording: Recording) -> list[LatencyHistogram]:
     found = (
-        recording.connect,
-        recording.connect_tcp,
-        recording.connect_upgrade,
+        *recording.cold.histograms(),
+        *recording.warm.histograms(),
         recording.service_time,
         recording.response_time,
         recording.send_lag,
     )
     return [histogram for histogram in found if histogram is not None]
+
+
+def pooled_phases(found: Iterable[ConnectPhases]) -> ConnectPhases:
+    """All of them merged."""
+    total = ConnectPhases()
+    for phases in found:
+        total.add(phases)
+    return total
+
+
+def series_of(recording: Recording) -> list[document.Second]:
+    """A trial's window in intervals."""
+    seconds = []
+    for interval in recording.series:
+        p50_ns, p99_ns, max_ns = interval.latency().percentiles_ns([50.0, 99.0, 100.0])
+        seconds.append(
+            document.Second(
+                start_us=interval.start_ns / 1000,
+                width_us=interval.width_ns / 1000,
+                received=interval.received,
+                p50_us=_us(p50_ns),
+                p99_us=_us(p99_ns),
+                max_us=_us(max_ns),
+            )
+        )
+    return seconds
+
+
+def _phases(phases: ConnectPhases) -> document.ConnectPhases | None:
+    if not phases.connect.count:
+        return None
+    return document.ConnectPhases(
+        connect=latency(phases.connect),
+        connect_tcp=latency(phases.connect_tcp),
+        connect_upgrade=latency(phases.connect_upgrade),
+        first_echo=latency(phases.first_echo),
+    )
 
 
 def pooled_optional(histograms: Sequence[LatencyHistogram | None]) -> LatencyHistogram | None:

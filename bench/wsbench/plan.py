@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wsbench.arms import ARMS, Arm, sabotaged
@@ -122,8 +122,7 @@ class RunPlan:
         Where a refusal is claimed all connections are tried at once: Envoy takes a second over each refusal (its
         delayed close), and no latency is reported that trying them together could spoil.
         """
-        concurrency = {"connect_concurrency": self.connections} if refusal_claimed else {}
-        return DrivePlan(
+        plan = DrivePlan(
             url=url,
             connections=self.connections,
             duration_ns=self.duration_ns,
@@ -134,8 +133,8 @@ class RunPlan:
             connect_rate=self.connect_rate,
             engine=self.engine,
             seed=self.seed + round_number,
-            **concurrency,
         )
+        return replace(plan, connect_concurrency=self.connections, cold_first=False) if refusal_claimed else plan
 
 
 def arms_named(names: Iterable[str], sabotage: Iterable[str] = ()) -> tuple[Arm, ...]:

@@ -10,7 +10,7 @@ from wsbench import document, proof
 from wsbench.arms import Outcome
 from wsbench.cautions import cautions
 from wsbench.comparing import compare
-from wsbench.figures import Setting, curve, figures_of, pooled, pooled_optional
+from wsbench.figures import Setting, curve, figures_of, pooled, pooled_optional, series_of
 from wsbench.limits import too_busy
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _arm(subject: Subject, setting: Setting) -> document.ArmResult:
     refusals = [trial.refusal for trial in trials if trial.refusal]
     service = pooled(trial.recording.service_time for trial in trials)
     response = pooled_optional([trial.recording.response_time for trial in trials])
-    connect = pooled(trial.recording.connect for trial in trials)
+    connect = pooled(trial.recording.connecting.connect for trial in trials)
     return document.ArmResult(
         **figures_of(trials, setting),
         kind=subject.kind,
@@ -166,7 +166,7 @@ def _round(trial: Trial, setting: Setting) -> document.Round:
         proof=trial.proof.verdict,
         warmup_us=trial.recording.plan.warmup_ns / 1000,
         window_us=trial.recording.window_ns / 1000,
-        series=None,
+        series=series_of(trial.recording),
     )
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from wsbench_client.connect_phases import ConnectPhases
 from wsbench_client.connecting import Dialer, raise_file_limit, resolve
 from wsbench_client.engine import ConnectError, Connection, Engine, Upgrade
 from wsbench_client.exchange import ClosedLoop, Exchange, OpenLoop
-from wsbench_client.histogram import LatencyHistogram
+from wsbench_client.greeting import Greeting
 from wsbench_client.journal import Journal, Window
+from wsbench_client.loop_lag import LoopLag
 from wsbench_client.pacing import SECOND_NS, ConstantRate
 from wsbench_client.payload import PayloadRing
 from wsbench_client.plan import DrivePlan, EngineName, endpoint
@@ -28,7 +30,7 @@ from wsbench_client.sender import PacedSender
 from wsbench_client.timer import clock_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from anyio.abc import TaskGroup
 
@@ -42,15 +44,20 @@ _CLOSE_TIMEOUT_S = 5.0
 _WATCHED = [50.0, 99.0]
 
 
-async def drive(plan: DrivePlan, on_progress: Callable[[Progress], None] | None = None) -> Recording:
+async def drive(
+    plan: DrivePlan,
+    on_progress: Callable[[Progress], None] | None = None,
+    start: Callable[[], Awaitable[int]] | None = None,
+) -> Recording:
     """Put the plan's load on its URL and return what was found.
 
     Connections that fail are counted in the recording, never raised: even a dead target gives a recording, with nothing
-    opened. ``on_progress`` is called at each change of phase and about twice a second while measuring. Cancelling the
-    task closes every connection.
+    opened. ``on_progress`` is called at each change of phase and about twice a second while measuring. Where the plan
+    asks to ``await_start``, ``start`` is awaited once all is connected, and gives the time on ``clock_ns`` at which
+    traffic begins. Cancelling the task closes every connection.
     """
     async with anyio.create_task_group() as tasks:
-        recording = await _Drive(plan, on_progress, tasks).run()
+        recording = await _Drive(plan, on_progress, start, tasks).run()
         tasks.cancel_scope.cancel()
     return recording
 
@@ -69,9 +76,16 @@ def _engine(name: EngineName) -> Engine:
 class _Drive:
     """The state of one drive."""
 
-    def __init__(self, plan: DrivePlan, on_progress: Callable[[Progress], None] | None, tasks: TaskGroup) -> None:
+    def __init__(
+        self,
+        plan: DrivePlan,
+        on_progress: Callable[[Progress], None] | None,
+        start: Callable[[], Awaitable[int]] | None,
+        tasks: TaskGroup,
+    ) -> None:
         self.plan = plan
         self.on_progress = on_progress
+        self.start = start
         self.tasks = tasks
         self.engine = _engine(plan.engine)
         target = endpoint(plan.url)
@@ -82,9 +96,9 @@ class _Drive:
         self.exchanges: list[Exchange] = []
         self.stumbled: list[ClosedLoop] = []
         self.connections: list[Connection] = []
-        self.connect = LatencyHistogram()
-        self.connect_tcp = LatencyHistogram()
-        self.connect_upgrade = LatencyHistogram()
+        self.loop_lag = LoopLag()
+        self.cold = ConnectPhases()
+        self.warm = ConnectPhases()
         self.errors: Counter[ErrorKind] = Counter()
         self.rejections: Counter[int] = Counter()
         self.details: dict[ErrorKind, str] = {}
@@ -101,17 +115,27 @@ class _Drive:
             started_unix_s = time.time()
             window_ns = cpu_ns = 0
             journal = Journal(Window(0, 0), open_loop=self.plan.open_loop)
-            if self.open:
-                journal, cpu_ns = await self._exchange_all()
+            start_ns = await self._start_ns()
+            if any(exchange.alive for exchange in self.exchanges):
+                started_unix_s = time.time()
+                journal, cpu_ns = await self._exchange_all(start_ns)
                 window_ns = self.plan.duration_ns
             await self._close_all()
         finally:
             if self.sender is not None:
                 self.sender.stop()
+            self.loop_lag.stop()
             await self._abort_all()
         # Echoes that came while closing were exchanged like any other.
         journal.judge()
         return self._recording(journal, started_unix_s, window_ns, cpu_ns)
+
+    async def _start_ns(self) -> int:
+        """When traffic begins: now, or when all workers are ready."""
+        if self.start is None or not self.plan.await_start:
+            return clock_ns()
+        self._report(Phase.READY, None)
+        return await self.start()
 
     # -- connecting
 
@@ -127,37 +151,48 @@ class _Drive:
             return
         limiter = anyio.CapacityLimiter(plan.connect_concurrency)
         pacer = ConstantRate(plan.connect_rate) if plan.connect_rate else None
+        alone = int(plan.cold_first)
+        if alone:
+            await limiter.acquire_on_behalf_of(0)
+            await self._connect_one(0, dialer, limiter, self.cold)
+            if self.errors[ErrorKind.NO_ECHO]:
+                # To wait as long for each of the others would not make it an echo server.
+                self.errors[ErrorKind.NO_ECHO] = plan.connections
+                return
+            self._report(Phase.CONNECTING, None)
         start_ns = clock_ns()
         reported_ns = start_ns
         async with anyio.create_task_group() as connecting:
-            for place in range(plan.connections):
+            for place in range(alone, plan.connections):
                 if pacer:
                     await anyio.sleep(max(0, start_ns + pacer.due_ns(place) - clock_ns()) / SECOND_NS)
                 await limiter.acquire_on_behalf_of(place)
-                connecting.start_soon(self._connect_one, place, dialer, limiter)
+                connecting.start_soon(self._connect_one, place, dialer, limiter, self.warm)
                 if clock_ns() - reported_ns > _PROGRESS_EVERY_NS:
                     reported_ns = clock_ns()
                     self._report(Phase.CONNECTING, None)
 
-    async def _connect_one(self, place: int, dialer: Dialer, limiter: anyio.CapacityLimiter) -> None:
+    async def _connect_one(
+        self, place: int, dialer: Dialer, limiter: anyio.CapacityLimiter, phases: ConnectPhases
+    ) -> None:
         exchange = self._new_exchange(place)
-        upgrade = Upgrade(self.plan, exchange, self._on_closed, self.tls, self.tasks)
+        greeting = Greeting(exchange, self._on_closed)
+        upgrade = Upgrade(self.plan, exchange, greeting.on_closed, self.tls, self.tasks)
         try:
             sock, begin_ns = await dialer.dial()
             tcp_ns = clock_ns()
             connection = await self.engine.upgrade(sock, upgrade)
+            phases.record(begin_ns, tcp_ns, connection.upgraded_ns)
+            self.hop_protocols[connection.hop_protocol] += 1
+            self.connections.append(connection)
+            self.open += 1
+            phases.first_echo.record_one(await greeting.echoed(connection, self.plan) - connection.upgraded_ns)
         except ConnectError as error:
             self._count_failure(error)
             return
         finally:
             limiter.release_on_behalf_of(place)
-        self.connect_tcp.record_one(tcp_ns - begin_ns)
-        self.connect_upgrade.record_one(connection.upgraded_ns - tcp_ns)
-        self.connect.record_one(connection.upgraded_ns - begin_ns)
-        self.hop_protocols[connection.hop_protocol] += 1
         self.exchanges.append(exchange)
-        self.connections.append(connection)
-        self.open += 1
 
     def _new_exchange(self, place: int) -> Exchange:
         if not self.plan.open_loop:
@@ -172,32 +207,35 @@ class _Drive:
         if error.status is not None:
             self.rejections[error.status] += times
 
-    def _on_closed(self, kind: ErrorKind, code: int) -> None:
+    def _on_closed(self, kind: ErrorKind | None, code: int) -> None:
+        """A connection is gone; ``kind`` None where its end is counted elsewhere."""
         self.closes[code] += 1
         self.open -= 1
-        if not self.closing:
+        if kind is not None and not self.closing:
             self.errors[kind] += 1
             self.details.setdefault(kind, f"closed with {code} while in use")
-        elif not self.open:
+        if self.closing and not self.open:
             self.all_closed.set()
 
     # -- exchanging
 
-    async def _exchange_all(self) -> tuple[Journal, int]:
+    async def _exchange_all(self, start_ns: int) -> tuple[Journal, int]:
         """Warm-up, measuring and draining. Returns the journal, and this process's CPU time in the window."""
         plan = self.plan
-        start_ns = clock_ns()
         window = Window(start_ns + plan.warmup_ns, start_ns + plan.warmup_ns + plan.duration_ns)
-        journal = Journal(window, open_loop=plan.open_loop)
+        journal = Journal(window, open_loop=plan.open_loop, interval_ns=plan.series_interval_ns)
+        self.loop_lag.watch(window)
         for exchange in self.exchanges:
             exchange.begin(journal)
         # Connections opened in order are not used in order: neighbours would share the state of the handshakes.
         order = list(self.exchanges)
         random.Random(plan.seed).shuffle(order)
         if self.sender is not None:
-            self.sender.start([exchange for exchange in order if isinstance(exchange, OpenLoop)], start_ns, window)
+            self.sender.start(
+                [exchange for exchange in order if isinstance(exchange, OpenLoop)], start_ns + plan.phase_ns, window
+            )
         else:
-            self.tasks.start_soon(self._start_closed, order)
+            self.tasks.start_soon(self._start_closed, order, start_ns)
         self._report(Phase.WARMUP, journal)
         await self._judge_until(window.start_ns, journal, Phase.WARMUP)
         cpu_ns = time.process_time_ns()
@@ -208,7 +246,8 @@ class _Drive:
         await self._drain(journal)
         return journal, cpu_ns
 
-    async def _start_closed(self, order: list[Exchange]) -> None:
+    async def _start_closed(self, order: list[Exchange], start_ns: int) -> None:
+        await anyio.sleep(max(0, start_ns - clock_ns()) / SECOND_NS)
         stagger_s = min(self.plan.warmup_ns // 2, _MAX_STAGGER_NS) / SECOND_NS / len(order)
         for exchange in order:
             assert isinstance(exchange, ClosedLoop)
@@ -280,12 +319,13 @@ class _Drive:
         return Recording(
             plan=self.plan,
             opened=len(self.connections),
-            connect=self.connect,
-            connect_tcp=self.connect_tcp,
-            connect_upgrade=self.connect_upgrade,
+            cold=self.cold,
+            warm=self.warm,
             service_time=journal.service_time,
             response_time=journal.response_time,
             send_lag=journal.send_lag,
+            loop_lag=self.loop_lag.histogram,
+            series=journal.series.intervals(),
             started_unix_s=started_unix_s,
             window_ns=window_ns,
             echoes_in_window=journal.echoes_in_window,

@@ -32,6 +32,7 @@ class Exchange(ABC):
 
     __slots__ = (
         "_at",
+        "_greeting",
         "_mask",
         "_messages",
         "_note_read",
@@ -54,12 +55,29 @@ class Exchange(ABC):
         self._note_sent: Callable[[int], None] = _not_yet
         self._note_read: Callable[[int], None] = _not_yet
         self._window = _NO_WINDOW
+        self._greeting = False
+
+    def greet(self, greeted: Callable[[int], None]) -> None:
+        """Send a first message before traffic begins; it counts nowhere.
+
+        ``greeted`` is called with the time its echo was read. Other messages before it, as some servers' words of
+        welcome, are mismatches and no more.
+        """
+        self._greeting = True
+        self._note_sent = _ignore
+        self._note_read = greeted
+        self._send_greeting()
 
     def begin(self, journal: Journal) -> None:
         """Traffic begins: what is exchanged from now on is noted in ``journal``."""
+        self._greeting = False
         self._note_sent = journal.note_sent
         self._note_read = journal.note_read
         self._window = journal.window
+
+    @abstractmethod
+    def _send_greeting(self) -> None:
+        """Send one message, its echo awaited."""
 
     @abstractmethod
     def receive(self, now_ns: int, payload: bytes) -> bool:
@@ -77,6 +95,11 @@ class Exchange(ABC):
     @abstractmethod
     def idle(self) -> bool:
         """Whether no echo is awaited."""
+
+    def _not_the_greeting(self) -> bool:
+        if self._greeting:
+            self.mismatched += 1
+        return self._greeting
 
     def _count_mismatch(self, begun_ns: int) -> None:
         self.mismatched += 1
@@ -104,6 +127,11 @@ class ClosedLoop(Exchange):
         super().begin(journal)
         self._stop_ns = journal.window.end_ns
 
+    def _send_greeting(self) -> None:
+        self._awaited = True
+        self._sent_ns = clock_ns()
+        self.send(self._messages[self._at])
+
     def start(self) -> None:
         """Send the first message, or the first after a mismatch, unless the window is over."""
         now_ns = clock_ns()
@@ -128,6 +156,8 @@ class ClosedLoop(Exchange):
         return True
 
     def receive_wrong(self) -> None:
+        if self._not_the_greeting():
+            return
         if not self._awaited:
             self.mismatched += 1
             return
@@ -164,6 +194,12 @@ class OpenLoop(Exchange):
         super().begin(journal)
         self._note_due = journal.note_due
 
+    def _send_greeting(self) -> None:
+        self._note_due = _ignore
+        payload = self._messages[self._at]
+        self._outstanding.append((0, 0, payload))
+        self.send(payload)
+
     def send_due(self, due_ns: int) -> None:
         """Send the message that was due at ``due_ns``."""
         if not self.alive or len(self._outstanding) >= self._limit:
@@ -189,6 +225,8 @@ class OpenLoop(Exchange):
         return True
 
     def receive_wrong(self) -> None:
+        if self._not_the_greeting():
+            return
         if self._outstanding:
             self._count_mismatch(self._outstanding.popleft()[0])
         else:
@@ -204,3 +242,7 @@ class OpenLoop(Exchange):
 
 def _not_yet(_what: object) -> None:
     raise RuntimeError("an exchange was used before its connection was open and traffic had begun")
+
+
+def _ignore(_when_ns: int) -> None:
+    pass

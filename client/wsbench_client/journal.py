@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsbench_client.histogram import LatencyHistogram
+from wsbench_client.series import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ class Journal:
     ``clock_ns`` nanoseconds; they must be called together, in that order of arrays.
     """
 
-    def __init__(self, window: Window, *, open_loop: bool) -> None:
+    def __init__(self, window: Window, *, open_loop: bool, interval_ns: int = 1_000_000_000) -> None:
         self.window = window
+        self.series = Series(window, interval_ns)
         self.service_time = LatencyHistogram()
         self.response_time = LatencyHistogram() if open_loop else None
         self.send_lag = LatencyHistogram() if open_loop else None
@@ -62,14 +64,22 @@ class Journal:
         due = np.frombuffer(noted_due, dtype=np.int64) if noted_due else None
         sent = np.frombuffer(noted_sent, dtype=np.int64)
         read = np.frombuffer(noted_read, dtype=np.int64)
-        self.echoes_in_window += int(np.count_nonzero((read >= start) & (read < end)))
+        inside = read[(read >= start) & (read < end)]
+        self.echoes_in_window += int(inside.size)
+        if inside.size:
+            self.series.note_received(inside)
         begun = sent if due is None else due
         counts = (begun >= start) & (begun < end)
         if not counts.all():
             sent, read = sent[counts], read[counts]
             due = None if due is None else due[counts]
         self.received += int(read.size)
-        self.service_time.record(read - sent)
+        service_time = read - sent
+        self.service_time.record(service_time)
         if due is not None and self.response_time is not None and self.send_lag is not None:
-            self.response_time.record(read - due)
+            response_time = read - due
+            self.response_time.record(response_time)
             self.send_lag.record(sent - due)
+            self.series.note(due.copy(), response_time)
+        else:
+            self.series.note(sent.copy(), service_time)

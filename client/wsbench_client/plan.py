@@ -36,6 +36,10 @@ class DrivePlan:
     ``connect_concurrency`` is small by default: handshakes that queue behind each other in one process would have their
     waiting measured as connect latency.
 
+    The first connection is opened alone where ``cold_first``: over a proxy it finds a hop without connections.
+    ``series_interval_ns`` is the grain of ``Recording.series``. Of a drive that several workers share, ``phase_ns``
+    shifts this one's dues, and ``await_start`` makes it wait, connected, for the moment to begin.
+
     Raises ValueError, naming the field and the value, for what cannot be driven.
     """
 
@@ -52,14 +56,26 @@ class DrivePlan:
     drain_timeout_ns: int = 5_000_000_000
     engine: EngineName = EngineName.PICOWS
     seed: int = 0
+    cold_first: bool = True
+    series_interval_ns: int = 1_000_000_000
+    phase_ns: int = 0
+    await_start: bool = False
 
     def __post_init__(self) -> None:
         endpoint(self.url)
-        for name in ("connections", "duration_ns", "connect_concurrency", "connect_timeout_ns", "drain_timeout_ns"):
+        for name in (
+            "connections",
+            "duration_ns",
+            "connect_concurrency",
+            "connect_timeout_ns",
+            "drain_timeout_ns",
+            "series_interval_ns",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.warmup_ns < 0:
-            raise ValueError(f"warmup_ns must not be negative, not {self.warmup_ns}")
+        for name in ("warmup_ns", "phase_ns"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
         if not 1 <= self.payload_bytes <= MAX_PAYLOAD_BYTES:
             raise ValueError(f"payload_bytes must be from 1 to {MAX_PAYLOAD_BYTES}, not {self.payload_bytes}")
         for name in ("rate", "connect_rate"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+from wsbench_client.connect_phases import ConnectPhases
 from wsbench_client.histogram import LatencyHistogram
 from wsbench_client.plan import DrivePlan
+from wsbench_client.series import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,15 +26,20 @@ class ErrorKind(StrEnum):
     CONNECT_TIMEOUT = "connect_timeout"
     REJECTED = "rejected"
     NOT_WEBSOCKET = "not_websocket"
+    NO_ECHO = "no_echo"
     LOST = "connection_lost"
     CLOSED_BY_PEER = "closed_by_peer"
     PROTOCOL = "protocol_error"
 
 
 class Phase(StrEnum):
-    """The phases of a drive, in order. Only what was sent or due while MEASURING is recorded."""
+    """The phases of a drive, in order. Only what was sent or due while MEASURING is recorded.
+
+    READY is a phase only of a worker that waits for the others: everything is connected.
+    """
 
     CONNECTING = "connecting"
+    READY = "ready"
     WARMUP = "warmup"
     MEASURING = "measuring"
     DRAINING = "draining"
@@ -56,6 +63,10 @@ class Recording:
     """The finished drive.
 
     Latencies are in nanoseconds. ``response_time`` and ``send_lag`` are None in the closed loop, where nothing is due.
+    ``opened`` connections were upgraded; ``cold`` has the phases of the first of them where it was opened alone,
+    ``warm`` those of all others. ``loop_lag`` is how late the driver's event loop was in the window, ``series`` the
+    window in intervals. ``cpu_of_workers_ns`` is each worker's CPU time of a drive that several shared.
+
     ``sent`` messages left in the measured window (closed loop) or were due in it (open loop, then ``sent + unsent``);
     each is ``received``, ``mismatched`` or ``unanswered``. ``echoes_in_window`` counts echoes read inside the window
     whenever their message was sent: over ``window_ns`` it gives the achieved rate. ``mismatched`` counts warm-up's too.
@@ -68,12 +79,13 @@ class Recording:
 
     plan: DrivePlan
     opened: int
-    connect: LatencyHistogram
-    connect_tcp: LatencyHistogram
-    connect_upgrade: LatencyHistogram
+    cold: ConnectPhases
+    warm: ConnectPhases
     service_time: LatencyHistogram
     response_time: LatencyHistogram | None
     send_lag: LatencyHistogram | None
+    loop_lag: LatencyHistogram
+    series: tuple[Interval, ...]
     started_unix_s: float
     window_ns: int
     echoes_in_window: int
@@ -89,6 +101,12 @@ class Recording:
     hop_protocols: Mapping[str, int]
     cpu_ns: int
     peak_rss_kib: int
+    cpu_of_workers_ns: tuple[int, ...] = ()
+
+    @property
+    def connecting(self) -> ConnectPhases:
+        """Cold and warm together."""
+        return self.cold | self.warm
 
     @property
     def achieved_rate(self) -> float | None:
@@ -104,8 +122,14 @@ class Recording:
         """The inverse of ``to_json``."""
         values = dict(data)
         values["plan"] = DrivePlan.from_json(data["plan"])
-        for name in ("connect", "connect_tcp", "connect_upgrade", "service_time", "response_time", "send_lag"):
+        for name in ("cold", "warm"):
+            values[name] = ConnectPhases(**{phase: _histogram(found) for phase, found in data[name].items()})
+        for name in ("service_time", "loop_lag"):
             values[name] = _histogram(data[name])
+        for name in ("response_time", "send_lag"):
+            values[name] = None if data[name] is None else _histogram(data[name])
+        values["series"] = tuple(Interval(**interval) for interval in data["series"])
+        values["cpu_of_workers_ns"] = tuple(data["cpu_of_workers_ns"])
         for name in ("errors", "details"):
             values[name] = {ErrorKind(key): value for key, value in data[name].items()}
         for name in ("rejections", "closes"):
@@ -118,12 +142,16 @@ def _plain(value: object) -> object:
         return value.to_json()
     if isinstance(value, LatencyHistogram):
         return {"hdr": value.encode(), "total_ns": value.total_ns, "unrecorded": value.unrecorded}
+    if isinstance(value, ConnectPhases):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Interval):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     return value
 
 
-def _histogram(data: dict[str, Any] | None) -> LatencyHistogram | None:
-    if data is None:
-        return None
+def _histogram(data: dict[str, Any]) -> LatencyHistogram:
     histogram = LatencyHistogram.decode(data["hdr"])
     histogram.total_ns = data["total_ns"]
     histogram.unrecorded = data["unrecorded"]

@@ -2,6 +2,9 @@
 
 Lines of JSON both ways. On standard input: a ``DrivePlan`` each line, driven one after the other. On standard output:
 ``{"progress": ...}`` while it goes, then ``{"recording": ...}``, or ``{"error": "..."}``. The end of input ends it.
+
+A plan that is to ``await_start`` stops at the phase ``ready`` until a line ``{"start_ns": ...}`` says when traffic
+begins, on CLOCK_MONOTONIC: so several workers begin together.
 """
 
 from __future__ import annotations
@@ -42,9 +45,17 @@ async def _serve() -> None:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _say({"error": f"{type(error).__name__}: {error}"})
             continue
-        recording = await drive(plan, _say_progress)
+        recording = await drive(plan, _say_progress, _start_ns)
         _say({"recording": recording.to_json()})
         gc.collect()
+
+
+async def _start_ns() -> int:
+    line = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    if not line:
+        # Nobody is there to say when: end like the input.
+        raise SystemExit(0)
+    return int(json.loads(line)["start_ns"])
 
 
 def _say_progress(progress: Progress) -> None:

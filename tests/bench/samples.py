@@ -14,7 +14,9 @@ from wsbench.proof import Proof, Verdict
 from wsbench.results import Run, Subject
 from wsbench.trial import ProcessUse, Trial
 from wsbench_client import DrivePlan, EngineName, ErrorKind, PayloadKind, Recording
+from wsbench_client.connect_phases import ConnectPhases
 from wsbench_client.histogram import LatencyHistogram
+from wsbench_client.series import Interval
 
 PROVED = Proof(Verdict.PROVED, "as claimed", ())
 DISPROVED = Proof(Verdict.DISPROVED, "not as claimed", ())
@@ -47,18 +49,28 @@ def histogram(values_ns: Any) -> LatencyHistogram:
     return made
 
 
+def phases(rng: np.random.Generator, connections: int, scale: float) -> ConnectPhases:
+    return ConnectPhases(
+        connect=histogram(rng.uniform(1e6, 2e6, connections) * scale),
+        connect_tcp=histogram(rng.uniform(1e5, 2e5, connections)),
+        connect_upgrade=histogram(rng.uniform(1e6, 2e6, connections) * scale),
+        first_echo=histogram(rng.uniform(1e5, 2e5, connections) * scale),
+    )
+
+
 def recording(scale: float = 1.0, *, seed: int = 1, open_loop: bool = False, **changes: Any) -> Recording:
     rng = np.random.default_rng(seed)
     service = histogram(rng.lognormal(13, 0.3, 1000) * scale)
     fields: dict[str, Any] = {
         "plan": DrivePlan("ws://127.0.0.1:1/", connections=4, rate=1000.0 if open_loop else None),
         "opened": 4,
-        "connect": histogram(rng.uniform(1e6, 2e6, 4) * scale),
-        "connect_tcp": histogram(rng.uniform(1e5, 2e5, 4)),
-        "connect_upgrade": histogram(rng.uniform(1e6, 2e6, 4)),
+        "cold": phases(rng, 1, 3 * scale),
+        "warm": phases(rng, 3, scale),
         "service_time": service,
         "response_time": histogram(rng.lognormal(13.1, 0.3, 1000) * scale) if open_loop else None,
         "send_lag": histogram(rng.uniform(1e3, 1e4, 1000)) if open_loop else None,
+        "loop_lag": histogram(rng.uniform(1e3, 1e5, 100)),
+        "series": (Interval(0, 10**9, round(1000 / scale), service.encode()),),
         "started_unix_s": 1_790_000_000.0,
         "window_ns": 10**9,
         "echoes_in_window": round(1000 / scale),
@@ -82,9 +94,10 @@ def refused_recording() -> Recording:
     nothing = LatencyHistogram()
     return recording(
         opened=0,
-        connect=nothing,
-        connect_tcp=nothing,
-        connect_upgrade=nothing,
+        cold=ConnectPhases(),
+        warm=ConnectPhases(),
+        loop_lag=nothing,
+        series=(),
         service_time=nothing,
         window_ns=0,
         echoes_in_window=0,

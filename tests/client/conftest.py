@@ -32,8 +32,9 @@ settings.load_profile("client")
 
 @dataclass
 class Seen:
-    """What a server saw: the independent witness of the driver's counts."""
+    """What a server saw: the independent witness of the driver's counts. Greetings are not among the messages."""
 
+    greetings: int = 0
     messages: int = 0
     connections: int = 0
     closes: Counter[int] = field(default_factory=Counter)
@@ -50,6 +51,11 @@ class Target:
 
 class Servers:
     """Starts servers on free ports; each is ended with its ``async with``."""
+
+    @staticmethod
+    async def greeted(seen: Seen, connection: ServerConnection) -> None:
+        """The beginning of a handler."""
+        await greeted(seen, connection)
 
     @staticmethod
     @asynccontextmanager
@@ -117,17 +123,25 @@ class Servers:
         return answer
 
 
+async def greeted(seen: Seen, connection: ServerConnection) -> None:
+    """A connection's first message comes back: without it nothing is driven."""
+    await connection.send(await connection.recv())
+    seen.greetings += 1
+
+
 async def echo(seen: Seen, connection: ServerConnection) -> None:
     """Every message comes back."""
+    await greeted(seen, connection)
     async for message in connection:
         seen.messages += 1
         await connection.send(message)
 
 
 def handler_of(change: Callable[[int, Any], list[Any]]) -> Any:
-    """A server that answers message k with ``change(k, message)``."""
+    """A server that answers message k after the greeting with ``change(k, message)``."""
 
     async def handle(seen: Seen, connection: ServerConnection) -> None:
+        await greeted(seen, connection)
         place = 0
         async for message in connection:
             seen.messages += 1

@@ -39,7 +39,7 @@ async def test_the_phases_in_order_and_at_their_times(echoing: Any, make_plan: A
     first: dict[Phase, int] = {}
     for when_ns, progress in told:
         first.setdefault(progress.phase, when_ns)
-    assert list(first) == list(Phase)
+    assert list(first) == [phase for phase in Phase if phase is not Phase.READY]
     # The bench reads other processes' CPU at these two moments.
     assert first[Phase.MEASURING] - first[Phase.WARMUP] == pytest.approx(300 * MS, abs=20 * MS)
     assert first[Phase.DRAINING] - first[Phase.MEASURING] == pytest.approx(700 * MS, abs=20 * MS)
@@ -165,7 +165,7 @@ class _StopError(Exception):
     pass
 
 
-@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.READY])
 @pytest.mark.parametrize("rate", [None, 1000.0])
 @pytest.mark.parametrize("how", ["task", "scope"])
 async def test_cancelled_in_every_phase(
@@ -179,7 +179,8 @@ async def test_cancelled_in_every_phase(
             reached.set()
             await released.wait()
 
-    async def handle(_seen: Any, connection: Any) -> None:
+    async def handle(seen: Any, connection: Any) -> None:
+        await servers.greeted(seen, connection)
         async for message in connection:
             if phase is Phase.DRAINING:
                 await released.wait()
