@@ -109,7 +109,7 @@ class Experiment:
         if load > cpus / 2:
             self._warnings.append(f"the machine was busy before the run began: load average {load} on {cpus} CPUs")
         async with AsyncExitStack() as stack:
-            driver = await stack.enter_async_context(driver_process(self._output / "driver.log"))
+            driver = await stack.enter_async_context(driver_process(self._output / "driver.log", plan.workers))
             for target in plan.targets:
                 await self._probe(driver, target)
             lab = await stack.enter_async_context(open_lab(self._lab_plan())) if plan.arms else None

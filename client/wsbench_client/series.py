@@ -46,8 +46,7 @@ class Series:
     def __init__(self, window: Window, interval_ns: int) -> None:
         self._window = window
         self._interval_ns = interval_ns
-        number = -(-(window.end_ns - window.start_ns) // interval_ns)
-        self._received = np.zeros(number, dtype=np.int64)
+        self._received = np.zeros(0, dtype=np.int64)
         self._hot: dict[int, LatencyHistogram] = {}
         self._sparse: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._begun: list[NDArray[np.int64]] = []
@@ -57,8 +56,9 @@ class Series:
     def note_received(self, read_ns: NDArray[np.int64]) -> None:
         """Echoes were read at these times, all of them inside the window."""
         places = (read_ns - self._window.start_ns) // self._interval_ns
-        found = np.bincount(places)
-        self._received[: found.size] += found
+        found = np.bincount(places, minlength=self._received.size)
+        found[: self._received.size] += self._received
+        self._received = found
 
     def note(self, begun_ns: NDArray[np.int64], latencies_ns: NDArray[np.int64]) -> None:
         """Messages of the window: when each began, and what it took. The arrays must not change afterwards."""
@@ -72,14 +72,16 @@ class Series:
         """All intervals of the window, in order."""
         self._sort()
         length_ns = self._window.end_ns - self._window.start_ns
+        received = np.zeros(-(-length_ns // self._interval_ns), dtype=np.int64)
+        received[: self._received.size] = self._received
         return tuple(
             Interval(
                 start_ns=place * self._interval_ns,
                 width_ns=min(self._interval_ns, length_ns - place * self._interval_ns),
-                received=int(received),
+                received=int(number),
                 hdr=self._histogram(place).encode(),
             )
-            for place, received in enumerate(self._received)
+            for place, number in enumerate(received)
         )
 
     def _sort(self) -> None:

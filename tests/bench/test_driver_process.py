@@ -1,6 +1,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import anyio
 import pytest
 
 from wsbench.driver_process import driver_process
+from wsbench.echo_server import running_echo_server
 from wsbench.errors import LabDownError, LabError
 from wsbench_client import DrivePlan, ErrorKind, Phase, Progress
 
@@ -53,11 +55,69 @@ def test_a_driver_that_dies_takes_the_lab_down(on_loop: Callable[..., Any], tmp_
         async with driver_process(tmp_path / "driver.log") as driver:
 
             async def kill(_progress: Progress) -> None:
-                os.kill(driver._child.pid, signal.SIGKILL)
+                os.kill(driver._workers[0].pid, signal.SIGKILL)
 
             for _ in range(2):
-                with pytest.raises(LabDownError, match="the driver's process ended with -9"):
+                with pytest.raises(LabDownError, match="the driver's process was killed by signal 9"):
                     await driver.drive(NOWHERE, kill)
                 await anyio.lowlevel.checkpoint()
+
+    on_loop(work)
+
+
+def test_two_workers_record_what_one_would_and_begin_together(on_loop: Callable[..., Any], tmp_path: Path) -> None:
+    async def work() -> None:
+        async with (
+            running_echo_server(tmp_path / "server.log", engine="picows") as server,
+            driver_process(tmp_path / "driver.log", workers=2) as driver,
+        ):
+            plan = DrivePlan(server.url, 5, 300_000_000, 100_000_000, rate=1000.0)
+            told: list[Progress] = []
+
+            async def hear(progress: Progress) -> None:
+                told.append(progress)
+
+            for _drive in range(2):
+                told.clear()
+                found = await driver.drive(plan, hear)
+                assert found.plan == plan
+                assert (found.opened, found.sent, found.received, found.errors) == (5, 300, 300, {})
+                assert found.response_time is not None
+                assert found.response_time.count == 300
+                assert (found.cold.connect.count, found.warm.connect.count) == (1, 4)
+                assert sum(interval.received for interval in found.series) == found.echoes_in_window
+                assert sum(found.cpu_of_workers_ns) == found.cpu_ns > 0
+                assert len(found.cpu_of_workers_ns) == 2
+                phases = [progress.phase for progress in told]
+                assert phases == sorted(phases, key=list(Phase).index)
+                assert max(progress.opened for progress in told) == 5
+
+    on_loop(work)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_worker_is_told_with_its_loss_and_the_others_finish(
+    on_loop: Callable[..., Any], tmp_path: Path, killed: int
+) -> None:
+    async def work() -> None:
+        async with (
+            running_echo_server(tmp_path / "server.log", engine="picows") as server,
+            driver_process(tmp_path / "driver.log", workers=2) as driver,
+        ):
+            plan = DrivePlan(server.url, 5, 300_000_000, 100_000_000)
+
+            async def kill(progress: Progress) -> None:
+                if progress.phase is Phase.MEASURING:
+                    with suppress(ProcessLookupError):
+                        os.kill(driver._workers[killed].pid, signal.SIGKILL)
+
+            lost = (3, 2)[killed]
+            words = f"worker {killed + 1} of 2 was killed by signal 9: .*its {lost} of 5 connections are lost"
+            with pytest.raises(LabDownError, match=words):
+                await driver.drive(plan, kill)
+            assert driver._workers[1 - killed]._child.returncode is None
+            # And the next drive says so at once, instead of a smaller load.
+            with pytest.raises(LabDownError, match=words):
+                await driver.drive(plan, unheard)
 
     on_loop(work)

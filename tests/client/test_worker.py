@@ -86,7 +86,7 @@ async def test_one_plan_after_the_other(echoing: Any, make_plan: Any) -> None:
 async def test_the_phases_are_told_while_they_last(echoing: Any, make_plan: Any) -> None:
     async with echoing() as target, running() as worker:
         worker.plan(make_plan(target.url))
-        for phase in Phase:
+        for phase in (phase for phase in Phase if phase is not Phase.READY):
             await worker.until(phase)
         assert "recording" in await worker.answer()
 
