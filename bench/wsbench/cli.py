@@ -15,7 +15,7 @@ from rich.console import Console
 
 from wsbench import __version__, hlog
 from wsbench.arms import Outcome
-from wsbench.commands import calibrate
+from wsbench.commands import calibrate, compare
 from wsbench.envoy import EnvoyBinary
 from wsbench.errors import ResultError, UsageError, WsbenchError
 from wsbench.interruption import exit_code_of, run_interruptible
@@ -76,6 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_run_options(run)
     run.set_defaults(command=_run)
+
+    both = commands.add_parser(
+        "compare",
+        help="hold one run against another",
+        description="Compare two runs arm by arm. Runs of unlike plans are refused.",
+        epilog=compare.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    compare.add_options(both)
+    both.set_defaults(command=compare.run)
 
     study = commands.add_parser(
         "calibrate",

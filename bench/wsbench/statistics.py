@@ -31,6 +31,7 @@ RESOLUTION = 1e-3
 
 # From here on the normal distribution of the rank sum is as good as the exact one (and the exact one slow).
 _MANY_ROUNDS = 100
+_MANY_SAMPLES = 40
 
 
 class Verdict(StrEnum):
@@ -95,6 +96,29 @@ def ratio_of_pairs(
 
 
 @cache
+def _rank_of_end_of_samples(first: int, second: int, tail: float) -> int:
+    """As ``_rank_of_end``, of the sorted differences of two samples."""
+    if min(first, second) > _MANY_SAMPLES:
+        mean = first * second / 2
+        deviation = math.sqrt(first * second * (first + second + 1) / 12)
+        return math.floor(mean + float(ndtri(tail)) * deviation)
+    # Mann and Whitney's recurrence: the ways to order the samples with so many pairs in the one sense.
+    ways: dict[tuple[int, int], list[int]] = {}
+    for one in range(first + 1):
+        for other in range(second + 1):
+            if not one or not other:
+                ways[one, other] = [1]
+                continue
+            total = [0] * (one * other + 1)
+            for place, number in enumerate(ways[one - 1, other]):
+                total[place + other] += number
+            for place, number in enumerate(ways[one, other - 1]):
+                total[place] += number
+            ways[one, other] = total
+    return _longest_within(ways[first, second], tail * math.comb(first + second, first))
+
+
+@cache
 def _rank_of_end(rounds: int, tail: float) -> int:
     """Which of the sorted Walsh averages, counted from either end, ends the interval; 0 where none can.
 
@@ -111,10 +135,50 @@ def _rank_of_end(rounds: int, tail: float) -> int:
         for total, number in enumerate(ways):
             longer[total + rank] += number
         ways = longer
+    return _longest_within(ways, tail * 2**rounds)
+
+
+def _longest_within(ways: Sequence[int], allowed: float) -> int:
+    """How many of the first counts add up to ``allowed`` at most."""
     below, k = 0, 0
-    while k < len(ways) and (below := below + ways[k]) <= tail * 2**rounds * (1 + 1e-9):
+    while k < len(ways) and (below := below + ways[k]) <= allowed * (1 + 1e-9):
         k += 1
     return k
+
+
+def samples_needed(comparisons: float, confidence: float = CONFIDENCE) -> int:
+    """The least size of two equal samples with which ``comparisons`` shown together can show anything at all.
+
+    Of two samples of n the most extreme order comes about by chance twice in C(2n, n).
+    """
+    size = 1
+    while 2 / math.comb(2 * size, size) > (1 - confidence) / comparisons * (1 + 1e-9):
+        size += 1
+    return size
+
+
+def ratio_of_samples(
+    baseline: Sequence[float | None],
+    candidate: Sequence[float | None],
+    *,
+    comparisons: float,
+    confidence: float = CONFIDENCE,
+) -> RatioEstimate:
+    """The ratio of two independent samples, as of two runs: rank sums (Mann and Whitney 1947) on the logarithms.
+
+    The interval holds all ratios that the exact test does not reject, its middle is the Hodges-Lehmann estimate.
+    Missing and non-positive values are left out; ``rounds`` of the estimate is the size of the smaller sample.
+    """
+    logs = [np.log([value for value in values if value is not None and value > 0]) for values in (baseline, candidate)]
+    sizes = logs[0].size, logs[1].size
+    rank = _rank_of_end_of_samples(*sizes, (1 - confidence) / comparisons / 2) if min(sizes) else 0
+    if rank < 1:
+        return RatioEstimate(min(sizes), None, None, None)
+    shifts = np.sort(np.subtract.outer(logs[1], logs[0]).ravel())
+    middle = float(np.median(shifts))
+    low = min(float(shifts[rank - 1]), middle - RESOLUTION)
+    high = max(float(shifts[-rank]), middle + RESOLUTION)
+    return RatioEstimate(min(sizes), math.exp(middle), math.exp(low), math.exp(high))
 
 
 def precision_of(low: float | None, high: float | None) -> float | None:

@@ -4,7 +4,7 @@ import random
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
+from scipy.stats import mannwhitneyu, wilcoxon
 
 from wsbench.statistics import (
     RESOLUTION,
@@ -12,7 +12,9 @@ from wsbench.statistics import (
     Verdict,
     precision_of,
     ratio_of_pairs,
+    ratio_of_samples,
     rounds_needed,
+    samples_needed,
     verdict_of,
 )
 
@@ -165,3 +167,46 @@ def test_a_real_difference_is_found() -> None:
         estimate = ratio_of_pairs(baseline, candidate, comparisons=1)
         found += verdict_of(estimate, lower_is_better=True) is Verdict.SLOWER
     assert found >= 95
+
+
+@given(st.integers(0, 10**6), st.integers(5, 14), st.integers(5, 14), st.floats(min_value=-0.5, max_value=0.5))
+def test_the_interval_of_samples_holds_what_the_rank_sum_test_does_not_reject(
+    seed: int, first: int, second: int, shift: float
+) -> None:
+    rng = random.Random(seed)
+    baseline = [rng.gauss(0, 0.3) for _ in range(first)]
+    candidate = [rng.gauss(0.1, 0.3) for _ in range(second)]
+    estimate = ratio_of_samples(
+        [math.exp(value) for value in baseline], [math.exp(value) for value in candidate], comparisons=1
+    )
+    assert estimate.low is not None
+    assert estimate.high is not None
+    low, high = math.log(estimate.low), math.log(estimate.high)
+    assume(min(abs(shift - low), abs(shift - high)) > 1e-9)
+    assume(high - low > 3 * RESOLUTION)
+    pvalue = mannwhitneyu([value - shift for value in candidate], baseline, method="exact").pvalue
+    assert (pvalue <= 0.05) == (not low <= shift <= high)
+
+
+@pytest.mark.parametrize(("comparisons", "needed"), [(1, 4), (3, 5), (12, 6), (40, 7), (100, 8)])
+def test_samples_smaller_than_needed_say_nothing(comparisons: int, needed: int) -> None:
+    assert samples_needed(comparisons) == needed
+    few = ratio_of_samples([1.0] * (needed - 1), [2.0] * (needed - 1), comparisons=comparisons)
+    assert few == RatioEstimate(needed - 1, None, None, None)
+    enough = ratio_of_samples([1.0] * needed, [2.0] * needed, comparisons=comparisons)
+    assert enough.low is not None
+    assert enough.low > 1
+
+
+def test_missing_values_are_left_out_of_a_sample() -> None:
+    assert ratio_of_samples([1.0, None, 0.0], [None], comparisons=1) == RatioEstimate(0, None, None, None)
+
+
+def test_large_samples_go_on_where_the_exact_distribution_ends() -> None:
+    rng = random.Random(4)
+    values = [rng.lognormvariate(0, 0.1) for _ in range(82)]
+    exact = ratio_of_samples(values[:40], values[41:81], comparisons=3)
+    normal = ratio_of_samples(values[:41], values[41:], comparisons=3)
+    for one, other in ((exact.low, normal.low), (exact.ratio, normal.ratio), (exact.high, normal.high)):
+        assert one is not None
+        assert one == pytest.approx(other, rel=0.01)
