@@ -102,7 +102,7 @@ def test_conditions(condition: str, judged: Judged, failed: bool) -> None:
 
 def test_unlike_plans_are_refused_with_what_differs() -> None:
     with pytest.raises(
-        UsageError, match="payload_bytes 64 in base, 1024 in new; connect_rate None in base, 5.0 in new"
+        UsageError, match=r"payload_bytes 64 in base, 1024 in new; connect_rate None in base, 5\.0 in new"
     ):
         compared(result(), result(payload_bytes=1024, connect_rate=5.0))
     found = compared(result(), result(payload_bytes=1024), allowed=["payload_bytes"])
