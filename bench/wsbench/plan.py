@@ -116,7 +116,11 @@ class RunPlan:
         """How many comparisons the report will show if every arm is measured."""
         kinds = {arm.name: "sidecar" if arm.hop else "direct" for arm in self.arms if not arm.claim.refused_status}
         kinds |= {target.name: "target" for target in self.targets}
-        return len(compared_pairs(kinds)) * len(compared_metrics(open_loop=self.open_loop))
+        return len(compared_pairs(kinds)) * len(self._metrics)
+
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        return compared_metrics(open_loop=self.open_loop, one_way=self.pattern.one_way)
 
     @property
     def rounds_needed(self) -> int:
