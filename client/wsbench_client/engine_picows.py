@@ -58,7 +58,8 @@ class PicowsEngine:
             raise ConnectError(ErrorKind.LOST, "closed by the peer before it answered the upgrade request")
         if upgrade.plan.pattern.one_way and transport.response.headers.get(SUBPROTOCOL_HEADER) != SUBPROTOCOL:
             connection.disown()
-            connection.abort()
+            connection.close()
+            transport.disconnect()
             raise cannot_count()
         connection.hop_protocol = transport.response.headers.get(HOP_PROTOCOL_HEADER, "")
         return connection
@@ -76,6 +77,8 @@ async def _connect(sock: socket.socket, connection: _Connection, upgrade: Upgrad
             max_frame_size=plan.mix.largest_bytes + _SPARE_FRAME_BYTES,
             extra_headers={SUBPROTOCOL_HEADER: SUBPROTOCOL} if plan.pattern.one_way else None,
             max_redirects=0,
+            # aiofastnet writes every message by itself, at once; the loop's own transport gathers what is sent together.
+            use_aiofastnet=False if plan.pattern.one_way else None,
             socket_factory=lambda _url: sock,
             logger_name="wsbench",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from wsbench_client.exchange import Exchange
 
+_CLOSE_TIMEOUT_S = 1.0
 _SPARE_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -58,6 +60,8 @@ class WebsocketsEngine:
             sock.close()
             raise _error_of(error) from error
         if plan.pattern.one_way and socket_of.subprotocol != SUBPROTOCOL:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(socket_of.close(NORMAL_CLOSURE), _CLOSE_TIMEOUT_S)
             socket_of.transport.abort()
             raise cannot_count()
         return _Connection(socket_of, clock_ns(), upgrade)
