@@ -29,8 +29,9 @@ def cautions(
         found.extend(_bound(name, arm))
         lost = arm["unanswered"] + arm["unsent"] + arm["mismatched"]
         if lost:
+            missing, wrong = ("unacknowledged", "receipts") if plan.pattern.one_way else ("unanswered", "echoes")
             found.append(
-                f"{name}: {arm['unanswered']} unanswered, {arm['unsent']} unsent, {arm['mismatched']} wrong echoes"
+                f"{name}: {arm['unanswered']} {missing}, {arm['unsent']} unsent, {arm['mismatched']} wrong {wrong}"
             )
         if arm["errors"]:
             found.append(f"{name}: " + ", ".join(f"{count} x {kind}" for kind, count in arm["errors"].items()))

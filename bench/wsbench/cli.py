@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_options(study)
     study.set_defaults(command=calibrate.run)
 
-    serve = commands.add_parser("serve", help="the echo server", description="The echo server, as wsbench-server.")
+    serve = commands.add_parser("serve", help="the echo server", description=server_cli.DESCRIPTION)
     server_cli.add_arguments(serve)
     serve.set_defaults(command=_serve)
 

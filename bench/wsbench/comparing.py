@@ -18,11 +18,16 @@ LOOKS_ALLOWANCE = 1.25
 _BASELINES = ("http1", "direct")
 _CLOSED_LOOP = ("achieved_rate", "service_time.p50_us", "service_time.p99_us", "connect.p50_us")
 _OPEN_LOOP = ("response_time.p50_us", "response_time.p99_us", "connect.p50_us")
-_HIGHER_IS_BETTER = {"achieved_rate"}
+_ONE_WAY = ("goodput_mb_per_s", "connect.p50_us")
+_HIGHER_IS_BETTER = {"achieved_rate", "goodput_mb_per_s"}
 
 
 def compare(
-    arms: Mapping[str, document.ArmResult], *, open_loop: bool, rounds_by_precision: bool = False
+    arms: Mapping[str, document.ArmResult],
+    *,
+    open_loop: bool,
+    one_way: bool = False,
+    rounds_by_precision: bool = False,
 ) -> list[document.Comparison]:
     """Every measured arm against its baselines, paired by round.
 
@@ -37,15 +42,20 @@ def compare(
         if arm["outcome"] == Outcome.MEASURED and arm["proof"]["verdict"] != Verdict.DISPROVED
     }
     pairs = compared_pairs(measured)
-    metrics = compared_metrics(open_loop=open_loop)
+    metrics = compared_metrics(open_loop=open_loop, one_way=one_way)
     shown = len(pairs) * len(metrics) * (LOOKS_ALLOWANCE if rounds_by_precision else 1.0)
     return [
         _comparison(arms, baseline, candidate, metric, shown) for baseline, candidate in pairs for metric in metrics
     ]
 
 
-def compared_metrics(*, open_loop: bool) -> tuple[str, ...]:
-    """The metrics of every comparison, by their path in a round's figures. In the open loop the rate is set."""
+def compared_metrics(*, open_loop: bool, one_way: bool = False) -> tuple[str, ...]:
+    """The metrics of every comparison, by their path in a round's figures.
+
+    In the open loop the rate is set. One-way nothing is echoed, so there is no round trip.
+    """
+    if one_way:
+        return _ONE_WAY
     return _OPEN_LOOP if open_loop else _CLOSED_LOOP
 
 

@@ -109,10 +109,12 @@ class MachineUse(TypedDict):
 class Figures(TypedDict):
     """What is measured of an arm, over all rounds or in one.
 
-    ``achieved_rate`` is echoes per second read inside the measured window. ``unsent`` messages were due but never left
-    (open loop), ``unrecorded`` values did not fit the histogram. ``cold`` is the first connection of each trial, over a
-    fresh hop, ``warm`` all further ones; ``connect`` and its parts are both together. ``loop_lag`` is how late the
-    driver's own event loop was. ``bound_by`` names what was saturated: see ``limits.Bound``.
+    ``achieved_rate`` is echoes per second read inside the measured window; one-way, messages that the server
+    acknowledged in it, and ``goodput_mb_per_s`` is their payload in 10^6 bytes per second (null for other patterns).
+    ``unsent`` messages were due but never left (open loop), ``unrecorded`` values did not fit the histogram. ``cold``
+    is the first connection of each trial, over a fresh hop, ``warm`` all further ones; ``connect`` and its parts are
+    both together. ``loop_lag`` is how late the driver's own event loop was. ``bound_by`` names what was saturated: see
+    ``limits.Bound``.
     """
 
     connect: Latency
@@ -126,6 +128,7 @@ class Figures(TypedDict):
     send_lag: Latency | None
     loop_lag: Latency | None
     achieved_rate: float | None
+    goodput_mb_per_s: float | None
     sent: int
     received: int
     unanswered: int
@@ -208,8 +211,18 @@ class Comparison(TypedDict):
     verdict: str
 
 
+class PayloadShare(TypedDict):
+    """A size of messages and its share of all of them, as asked for."""
+
+    bytes: int
+    share: float
+
+
 class Plan(TypedDict):
     """What was asked for. ``rate`` and ``connect_rate`` are null for "max"; ``rate`` null is the closed loop.
+
+    ``payload_bytes`` is the mean where there is a ``payload_mix``. ``pattern``: echo, burst:N or one-way. ``ramp_us``:
+    the time over which connections are opened, null where ``connect_rate`` says how fast.
 
     ``rounds`` is the least number where ``until_precision`` (a ratio less one) asks for as many as it takes.
     """
@@ -224,9 +237,12 @@ class Plan(TypedDict):
     max_duration_us: float | None
     workers: int
     payload_bytes: int
+    payload_mix: list[PayloadShare] | None
     payload_kind: str
+    pattern: str
     rate: float | None
     connect_rate: float | None
+    ramp_us: float | None
     engine: str
     server_engine: str
     envoy_concurrency: int

@@ -91,6 +91,7 @@ def figures_of(trials: Sequence[Trial], setting: Setting) -> document.Figures:
         send_lag=latency(lag or LatencyHistogram()) if setting.open_loop else None,
         loop_lag=latency(pooled(recording.loop_lag for recording in recordings)),
         achieved_rate=echoes * 1e9 / window_ns if window_ns else None,
+        goodput_mb_per_s=_goodput_mb_per_s(recordings),
         sent=sum(recording.sent for recording in recordings),
         received=sum(recording.received for recording in recordings),
         unanswered=sum(recording.unanswered for recording in recordings),
@@ -115,6 +116,13 @@ def figures_of(trials: Sequence[Trial], setting: Setting) -> document.Figures:
         )
     ]
     return figures
+
+
+def _goodput_mb_per_s(recordings: Sequence[Recording]) -> float | None:
+    one_way = [recording for recording in recordings if recording.bytes_in_window is not None]
+    window_ns = sum(recording.window_ns for recording in one_way)
+    # Bytes a nanosecond are 10^9 bytes a second.
+    return sum(recording.bytes_in_window or 0 for recording in one_way) * 1e3 / window_ns if window_ns else None
 
 
 def _histograms(recording: Recording) -> list[LatencyHistogram]:

@@ -185,5 +185,6 @@ def _failure(claim: Claim | None, recording: Recording) -> str | None:
     if not recording.opened:
         return f"no connection could be opened: {words}"
     if not recording.received:
-        return f"no echo came back: {words or f'{recording.unanswered} unanswered'}"
+        missing = "nothing was acknowledged" if recording.plan.pattern.one_way else "no echo came back"
+        return f"{missing}: {words or f'{recording.unanswered} unanswered'}"
     return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wsbench.arms import ARMS
 from wsbench.plan import DEFAULT_ARMS, RunPlan, arms_named, parse_target
-from wsbench_client import EngineName, PayloadKind
+from wsbench_client import EngineName, Pattern, PayloadKind, PayloadMix
 from wsbench_server.cli import argument
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
 
@@ -25,6 +25,7 @@ examples:
   wsbench run --rate 5000 --rounds 20               open loop: 5,000 messages a second in all
   wsbench run --until-precision 5% --max-duration 10m
                                                     as many rounds as every interval within 5% takes
+  wsbench run --payload 16KiB --pattern one-way     how many MB/s get through upstream
   wsbench run --target a=ws://127.0.0.1:8080/ --target b=ws://127.0.0.1:8081/
                                                     two URLs of your own, no lab
   wsbench run --sabotage http2                      break an arm on purpose, see the witnesses catch it
@@ -79,10 +80,10 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     load.add_argument(
         "-p",
         "--payload",
-        type=argument(parse_size_bytes),
+        type=argument(parse_mix),
         default="64",
-        metavar="SIZE",
-        help="of a message (default: 64)",
+        metavar="SIZE|MIX",
+        help="of a message; a mix has sizes with weights, as in 64:0.9,16KiB:0.1 (default: 64)",
     )
     load.add_argument(
         "--payload-kind", type=argument(PayloadKind), default="binary", metavar="binary|text", help="(default: binary)"
@@ -97,6 +98,17 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     )
     load.add_argument(
         "--connect-rate", type=rate, default="max", metavar="max|N", help="connections opened a second (default: max)"
+    )
+    load.add_argument(
+        "--ramp", type=duration, metavar="T", help="open the connections spread evenly over this time (default: no)"
+    )
+    load.add_argument(
+        "--pattern",
+        type=argument(Pattern.parse),
+        default="echo",
+        metavar="echo|burst:N|one-way",
+        help="burst:N sends N messages at once and waits for their N echoes; one-way: the server only counts "
+        "(a target must be one of 'wsbench serve') (default: echo)",
     )
     load.add_argument("--seed", type=whole, metavar="N", help="of order and payloads (default: drawn, and recorded)")
     parts = run.add_argument_group("the parts")
@@ -200,11 +212,28 @@ def rate(text: str) -> float | None:
     return value
 
 
+def parse_mix(text: str) -> PayloadMix:
+    """``16KiB``, or sizes with weights: ``64:0.9,16KiB:0.1``. Raises ValueError with the text in it."""
+    parts = []
+    for part in text.split(","):
+        size, separator, weight = part.partition(":")
+        if not separator and "," in text:
+            raise ValueError(f"{part.strip()!r} in {text!r} has no weight: write SIZE:WEIGHT, as in 64:0.9,16KiB:0.1")
+        try:
+            parts.append((parse_size_bytes(size), float(weight) if separator else 1.0))
+        except ValueError as error:
+            if not separator:
+                raise
+            raise ValueError(f"{part.strip()!r} is not SIZE:WEIGHT, as in 64:0.9 ({error})") from None
+    return PayloadMix(tuple(parts))
+
+
 def plan_of(arguments: argparse.Namespace) -> RunPlan:
     """The plan that the parsed options describe. Raises UsageError."""
     names = arguments.arms
     if names is None:
         names = [] if arguments.target else list(DEFAULT_ARMS)
+    mix: PayloadMix = arguments.payload
     max_duration = arguments.max_duration
     if max_duration is None and arguments.until_precision is not None:
         max_duration = _PRECISION_WITHIN_NS
@@ -215,7 +244,7 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         duration_ns=arguments.duration,
         warmup_ns=arguments.warmup,
         rounds=arguments.rounds or _DEFAULT_ROUNDS,
-        payload_bytes=arguments.payload,
+        payload_bytes=round(mix.mean_bytes),
         payload_kind=arguments.payload_kind,
         rate=arguments.rate,
         connect_rate=arguments.connect_rate,
@@ -228,6 +257,9 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         until_precision=arguments.until_precision,
         max_duration_ns=max_duration,
         workers=arguments.workers,
+        payload_mix=mix if len(mix.parts) > 1 else None,
+        pattern=arguments.pattern,
+        ramp_ns=arguments.ramp,
     )
     if arguments.rounds is None:
         plan = replace(plan, rounds=max(plan.rounds, plan.rounds_needed))

@@ -11,7 +11,8 @@ from wsbench.arms import ARMS, Arm, sabotaged
 from wsbench.comparing import compared_metrics, compared_pairs, rounds_for
 from wsbench.errors import UsageError
 from wsbench.statistics import RESOLUTION
-from wsbench_client import DrivePlan, EngineName, PayloadKind
+from wsbench_client import DrivePlan, EngineName, Pattern, PayloadKind, PayloadMix
+from wsbench_client.pattern import ECHO
 from wsbench_client.plan import endpoint
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class RunPlan:
 
     ``until_precision`` (0.05 for "within 5%") adds rounds beyond ``rounds`` until every interval shown is as narrow;
     ``max_duration_ns`` begins no further round after that time. ``workers`` processes drive the load together.
+    ``payload_bytes`` is the mean where there is a ``payload_mix``. ``ramp_ns`` spreads the opening of the connections
+    evenly over that time.
 
     Raises UsageError, with the value in it, for what cannot be run.
     """
@@ -60,6 +63,9 @@ class RunPlan:
     until_precision: float | None = None
     max_duration_ns: int | None = None
     workers: int = 1
+    payload_mix: PayloadMix | None = None
+    pattern: Pattern = ECHO
+    ramp_ns: int | None = None
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -73,6 +79,8 @@ class RunPlan:
             raise UsageError(f"--envoy-concurrency must be at least 1, not {self.envoy_concurrency}")
         if self.until_precision is not None:
             self._check_precision(self.until_precision)
+        if self.ramp_ns is not None and self.connect_rate is not None:
+            raise UsageError("--ramp and --connect-rate both set how fast connections are opened: give one of them")
         try:
             self.drive_plan("ws://localhost/", 1)
         except ValueError as error:
@@ -94,6 +102,11 @@ class RunPlan:
         return tuple(arm.name for arm in self.arms) + tuple(target.name for target in self.targets)
 
     @property
+    def mix(self) -> PayloadMix:
+        """The sizes of the messages; a single one is a mix too."""
+        return self.payload_mix or PayloadMix.of(self.payload_bytes)
+
+    @property
     def open_loop(self) -> bool:
         """Whether messages are due at a set rate."""
         return self.rate is not None
@@ -103,7 +116,11 @@ class RunPlan:
         """How many comparisons the report will show if every arm is measured."""
         kinds = {arm.name: "sidecar" if arm.hop else "direct" for arm in self.arms if not arm.claim.refused_status}
         kinds |= {target.name: "target" for target in self.targets}
-        return len(compared_pairs(kinds)) * len(compared_metrics(open_loop=self.open_loop))
+        return len(compared_pairs(kinds)) * len(self._metrics)
+
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        return compared_metrics(open_loop=self.open_loop, one_way=self.pattern.one_way)
 
     @property
     def rounds_needed(self) -> int:
@@ -130,9 +147,11 @@ class RunPlan:
             payload_bytes=self.payload_bytes,
             payload_kind=self.payload_kind,
             rate=self.rate,
-            connect_rate=self.connect_rate,
+            connect_rate=self.connections * 1e9 / self.ramp_ns if self.ramp_ns else self.connect_rate,
             engine=self.engine,
             seed=self.seed + round_number,
+            payload_mix=self.payload_mix,
+            pattern=self.pattern,
         )
         return replace(plan, connect_concurrency=self.connections, cold_first=False) if refusal_claimed else plan
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from wsbench.plan import RunPlan
     from wsbench.trial import Trial
+    from wsbench_client import PayloadMix
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,12 @@ def to_document(run: Run) -> document.Result:
         envoy_concurrency=run.plan.envoy_concurrency,
     )
     arms = {subject.name: _arm(subject, setting) for subject in run.subjects}
-    comparisons = compare(arms, open_loop=run.plan.open_loop, rounds_by_precision=run.plan.until_precision is not None)
+    comparisons = compare(
+        arms,
+        open_loop=run.plan.open_loop,
+        one_way=run.plan.pattern.one_way,
+        rounds_by_precision=run.plan.until_precision is not None,
+    )
     return document.Result(
         schema_version=document.SCHEMA_VERSION,
         wsbench_version=run.wsbench_version,
@@ -106,15 +112,22 @@ def _plan(plan: RunPlan) -> document.Plan:
         max_duration_us=None if plan.max_duration_ns is None else plan.max_duration_ns / 1000,
         workers=plan.workers,
         payload_bytes=plan.payload_bytes,
+        payload_mix=_mix(plan.payload_mix) if plan.payload_mix else None,
         payload_kind=plan.payload_kind,
+        pattern=str(plan.pattern),
         rate=plan.rate,
         connect_rate=plan.connect_rate,
+        ramp_us=None if plan.ramp_ns is None else plan.ramp_ns / 1000,
         engine=plan.engine,
         server_engine=plan.server_engine,
         envoy_concurrency=plan.envoy_concurrency,
         sabotage=list(plan.sabotage),
         seed=plan.seed,
     )
+
+
+def _mix(mix: PayloadMix) -> list[document.PayloadShare]:
+    return [document.PayloadShare(bytes=size, share=share) for size, share in mix.shares]
 
 
 # -- one arm

@@ -206,7 +206,7 @@ class Experiment:
             envoy=self._envoy,
             envoy_concurrency=plan.envoy_concurrency,
             server_engine=plan.server_engine,
-            max_message_bytes=plan.payload_bytes,
+            max_message_bytes=plan.mix.largest_bytes,
         )
 
     async def _probe(self, driver: DriverProcess, target: Target) -> None:
@@ -219,14 +219,17 @@ class Experiment:
             payload_bytes=self._plan.payload_bytes,
             payload_kind=self._plan.payload_kind,
             engine=self._plan.engine,
+            payload_mix=self._plan.payload_mix,
+            pattern=self._plan.pattern,
         )
         recording = await driver.drive(plan, _unheard)
         words = failure_words(recording)
         if not recording.opened:
             raise TargetError(f"target {target.name!r} ({target.url}) cannot be measured: {words}")
         if not recording.received:
+            does = "count" if plan.pattern.one_way else "echo"
             found = words or f"{recording.mismatched} wrong, {recording.unanswered} missing of {recording.sent}"
-            raise TargetError(f"target {target.name!r} ({target.url}) does not echo what it is sent: {found}")
+            raise TargetError(f"target {target.name!r} ({target.url}) does not {does} what it is sent: {found}")
 
 
 def _contenders(plan: RunPlan, lab: Lab | None) -> list[Contender]:

@@ -9,8 +9,18 @@ _FIGURES: dict[str, Any] = {
     "cold": None,
     "warm": None,
     "loop_lag": None,
+    "goodput_mb_per_s": None,
     "machine": None,
     "bound_by": None,
+}
+# What every run of version 1 was, as it could be nothing else.
+_PLAN: dict[str, Any] = {
+    "until_precision": None,
+    "max_duration_us": None,
+    "workers": 1,
+    "payload_mix": None,
+    "pattern": "echo",
+    "ramp_us": None,
 }
 
 
@@ -18,7 +28,7 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     """A valid document of version 1 as one of version 2; one of version 2 as it is."""
     if content["schema_version"] != 1:
         return content
-    plan = {**content["plan"], "until_precision": None, "max_duration_us": None, "workers": 1}
+    plan = {**content["plan"], **_PLAN}
     return {
         **content,
         "schema_version": 2,

@@ -5,7 +5,21 @@ neither the bench nor the server.
 """
 
 from wsbench_client.driver import drive
+from wsbench_client.mix import PayloadMix
+from wsbench_client.pattern import Pattern, PatternKind
 from wsbench_client.plan import DrivePlan, EngineName, PayloadKind
 from wsbench_client.recording import ErrorKind, Phase, Progress, Recording
 
-__all__ = ["DrivePlan", "EngineName", "ErrorKind", "PayloadKind", "Phase", "Progress", "Recording", "drive"]
+__all__ = [
+    "DrivePlan",
+    "EngineName",
+    "ErrorKind",
+    "Pattern",
+    "PatternKind",
+    "PayloadKind",
+    "PayloadMix",
+    "Phase",
+    "Progress",
+    "Recording",
+    "drive",
+]

@@ -18,10 +18,11 @@ import anyio
 from wsbench_client.connect_phases import ConnectPhases
 from wsbench_client.connecting import Dialer, raise_file_limit, resolve
 from wsbench_client.engine import ConnectError, Connection, Engine, Upgrade
-from wsbench_client.exchange import ClosedLoop, Exchange, OpenLoop
+from wsbench_client.exchange import Exchange, Paced, SelfPaced
 from wsbench_client.greeting import Greeting
 from wsbench_client.journal import Journal, Window
 from wsbench_client.loop_lag import LoopLag
+from wsbench_client.making import exchange_for
 from wsbench_client.pacing import SECOND_NS, ConstantRate
 from wsbench_client.payload import PayloadRing
 from wsbench_client.plan import DrivePlan, EngineName, endpoint
@@ -38,8 +39,6 @@ _JUDGE_EVERY_S = 0.02
 _JUDGE_AT_LEAST = 512
 _PROGRESS_EVERY_NS = 500_000_000
 _MAX_STAGGER_NS = 50_000_000
-_OUTSTANDING_MESSAGES = 250_000
-_OUTSTANDING_BYTES = 64 * 1024 * 1024
 _CLOSE_TIMEOUT_S = 5.0
 _WATCHED = [50.0, 99.0]
 
@@ -91,10 +90,11 @@ class _Drive:
         target = endpoint(plan.url)
         self.target = target
         self.tls = ssl.create_default_context() if target.secure else None
-        self.ring = PayloadRing.build(plan.payload_bytes, plan.payload_kind, plan.seed)
-        self.sender = PacedSender(ConstantRate(plan.rate)) if plan.rate else None
+        self.ring = PayloadRing.build(plan.mix, plan.payload_kind, plan.seed)
+        burst = plan.pattern.burst
+        self.sender = PacedSender(ConstantRate(plan.rate / burst), burst) if plan.rate else None
         self.exchanges: list[Exchange] = []
-        self.stumbled: list[ClosedLoop] = []
+        self.stumbled: list[SelfPaced] = []
         self.connections: list[Connection] = []
         self.loop_lag = LoopLag()
         self.cold = ConnectPhases()
@@ -175,7 +175,7 @@ class _Drive:
     async def _connect_one(
         self, place: int, dialer: Dialer, limiter: anyio.CapacityLimiter, phases: ConnectPhases
     ) -> None:
-        exchange = self._new_exchange(place)
+        exchange = exchange_for(self.plan, self.ring, place, self.stumbled.append)
         greeting = Greeting(exchange, self._on_closed)
         upgrade = Upgrade(self.plan, exchange, greeting.on_closed, self.tls, self.tasks)
         try:
@@ -193,13 +193,6 @@ class _Drive:
         finally:
             limiter.release_on_behalf_of(place)
         self.exchanges.append(exchange)
-
-    def _new_exchange(self, place: int) -> Exchange:
-        if not self.plan.open_loop:
-            return ClosedLoop(self.ring, place, self.stumbled.append)
-        bytes_limit = _OUTSTANDING_BYTES // self.plan.payload_bytes
-        limit = min(_OUTSTANDING_MESSAGES, bytes_limit) // self.plan.connections
-        return OpenLoop(self.ring, place, max(limit, 1))
 
     def _count_failure(self, error: ConnectError, times: int = 1) -> None:
         self.errors[error.kind] += times
@@ -231,9 +224,8 @@ class _Drive:
         order = list(self.exchanges)
         random.Random(plan.seed).shuffle(order)
         if self.sender is not None:
-            self.sender.start(
-                [exchange for exchange in order if isinstance(exchange, OpenLoop)], start_ns + plan.phase_ns, window
-            )
+            paced = [exchange for exchange in order if isinstance(exchange, Paced)]
+            self.sender.start(paced, start_ns + plan.phase_ns, window)
         else:
             self.tasks.start_soon(self._start_closed, order, start_ns)
         self._report(Phase.WARMUP, journal)
@@ -250,7 +242,7 @@ class _Drive:
         await anyio.sleep(max(0, start_ns - clock_ns()) / SECOND_NS)
         stagger_s = min(self.plan.warmup_ns // 2, _MAX_STAGGER_NS) / SECOND_NS / len(order)
         for exchange in order:
-            assert isinstance(exchange, ClosedLoop)
+            assert isinstance(exchange, SelfPaced)
             exchange.start()
             await anyio.sleep(stagger_s)
 
@@ -329,11 +321,12 @@ class _Drive:
             started_unix_s=started_unix_s,
             window_ns=window_ns,
             echoes_in_window=journal.echoes_in_window,
+            bytes_in_window=journal.bytes_in_window if self.plan.pattern.one_way else None,
             sent=journal.received + unanswered + wrong,
             received=journal.received,
             unanswered=unanswered,
             unsent=(self.sender.unsent if self.sender else 0)
-            + sum(exchange.unsent for exchange in self.exchanges if isinstance(exchange, OpenLoop)),
+            + sum(exchange.unsent for exchange in self.exchanges if isinstance(exchange, Paced)),
             mismatched=sum(exchange.mismatched for exchange in self.exchanges),
             errors=dict(self.errors),
             rejections=dict(self.rejections),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from wsbench_client.one_way import SUBPROTOCOL
 from wsbench_client.recording import ErrorKind
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 HOP_PROTOCOL_HEADER = "x-wsbench-hop-protocol"
 """Handshake header in which the echo server repeats what its sidecar told it of the hop."""
+
+SUBPROTOCOL_HEADER = "Sec-WebSocket-Protocol"
+"""Handshake header in which subprotocols are offered and one of them agreed to (RFC 6455 section 11.3.4)."""
 
 ABNORMAL_CLOSURE = 1006
 """The close code that means no Close frame was received (RFC 6455 section 7.4.1)."""
@@ -92,3 +96,11 @@ def rejection(status: int, reason: str, body: bytes) -> ConnectError:
     """The error for an answer that is HTTP but not 101, with the first words of its body."""
     words = " ".join(body.decode("utf-8", "replace").split())[:200]
     return ConnectError(ErrorKind.REJECTED, f"HTTP {status} {reason}{': ' + words if words else ''}", status)
+
+
+def cannot_count() -> ConnectError:
+    """The error for a server that is to count, and has not agreed to."""
+    return ConnectError(
+        ErrorKind.CANNOT_COUNT,
+        f"it did not agree to the subprotocol {SUBPROTOCOL}, which one-way traffic needs: wsbench serve speaks it",
+    )

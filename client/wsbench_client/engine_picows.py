@@ -16,10 +16,13 @@ from wsbench_client.engine import (
     ABNORMAL_CLOSURE,
     HOP_PROTOCOL_HEADER,
     NO_STATUS,
+    SUBPROTOCOL_HEADER,
     ConnectError,
     Upgrade,
+    cannot_count,
     rejection,
 )
+from wsbench_client.one_way import SUBPROTOCOL
 from wsbench_client.plan import PayloadKind
 from wsbench_client.recording import ErrorKind
 from wsbench_client.timer import clock_ns
@@ -53,6 +56,11 @@ class PicowsEngine:
                 sock.close()
         if not connection.upgraded_ns:
             raise ConnectError(ErrorKind.LOST, "closed by the peer before it answered the upgrade request")
+        if upgrade.plan.pattern.one_way and transport.response.headers.get(SUBPROTOCOL_HEADER) != SUBPROTOCOL:
+            connection.disown()
+            connection.close()
+            transport.disconnect()
+            raise cannot_count()
         connection.hop_protocol = transport.response.headers.get(HOP_PROTOCOL_HEADER, "")
         return connection
 
@@ -66,8 +74,11 @@ async def _connect(sock: socket.socket, connection: _Connection, upgrade: Upgrad
             plan.url,
             ssl_context=upgrade.tls,
             websocket_handshake_timeout=None,
-            max_frame_size=plan.payload_bytes + _SPARE_FRAME_BYTES,
+            max_frame_size=plan.mix.largest_bytes + _SPARE_FRAME_BYTES,
+            extra_headers={SUBPROTOCOL_HEADER: SUBPROTOCOL} if plan.pattern.one_way else None,
             max_redirects=0,
+            # aiofastnet writes every message by itself; the loop's own transport gathers what is sent together.
+            use_aiofastnet=False if plan.pattern.one_way else None,
             socket_factory=lambda _url: sock,
             logger_name="wsbench",
         )
@@ -99,6 +110,7 @@ class _Connection(picows.WSListener):
         self._receive = upgrade.exchange.receive
         self._on_closed = upgrade.on_closed
         self._frame_type = _FRAME[upgrade.plan.payload_kind]
+        self._answer_type = _FRAME[upgrade.plan.answer_kind]
         self._type_is_right = False
         self._type_seen = False
         self._fragments: list[bytes] = []
@@ -128,7 +140,7 @@ class _Connection(picows.WSListener):
             return
         self._fragments.append(frame.get_payload_as_bytes())
         if kind is not WSMsgType.CONTINUATION:
-            self._type_is_right = kind is self._frame_type
+            self._type_is_right = kind is self._answer_type
         # While a message is in fragments, no frame may take the short way.
         self._type_seen = frame.fin and self._type_is_right
         if frame.fin:
@@ -161,10 +173,10 @@ class _Connection(picows.WSListener):
         self._on_closed = _ignore
 
     def pause_writing(self) -> None:
-        """Nothing: what may be outstanding is bounded by the exchange, and lateness is measured, not avoided."""
+        self._exchange.pause_writing()
 
     def resume_writing(self) -> None:
-        """Nothing, as above."""
+        self._exchange.resume_writing()
 
     def close(self) -> None:
         if self._transport is not None and self._exchange.alive:

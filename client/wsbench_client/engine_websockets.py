@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.frames import CloseCode
+from websockets.typing import Subprotocol
 
 from wsbench_client.engine import (
     ABNORMAL_CLOSURE,
@@ -18,8 +20,10 @@ from wsbench_client.engine import (
     NORMAL_CLOSURE,
     ConnectError,
     Upgrade,
+    cannot_count,
     rejection,
 )
+from wsbench_client.one_way import SUBPROTOCOL
 from wsbench_client.plan import PayloadKind, endpoint
 from wsbench_client.recording import ErrorKind
 from wsbench_client.timer import clock_ns
@@ -27,6 +31,9 @@ from wsbench_client.timer import clock_ns
 if TYPE_CHECKING:
     import socket
 
+    from wsbench_client.exchange import Exchange
+
+_CLOSE_TIMEOUT_S = 1.0
 _SPARE_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -45,11 +52,18 @@ class WebsocketsEngine:
                 compression=None,
                 ping_interval=None,
                 open_timeout=plan.connect_timeout_ns / 1e9,
-                max_size=plan.payload_bytes + _SPARE_MESSAGE_BYTES,
+                max_size=plan.mix.largest_bytes + _SPARE_MESSAGE_BYTES,
+                subprotocols=[Subprotocol(SUBPROTOCOL)] if plan.pattern.one_way else None,
+                create_connection=_heeding(upgrade.exchange) if plan.pattern.one_way else None,
             )
         except (OSError, InvalidHandshake, InvalidMessage, ValueError) as error:
             sock.close()
             raise _error_of(error) from error
+        if plan.pattern.one_way and socket_of.subprotocol != SUBPROTOCOL:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(socket_of.close(NORMAL_CLOSURE), _CLOSE_TIMEOUT_S)
+            socket_of.transport.abort()
+            raise cannot_count()
         return _Connection(socket_of, clock_ns(), upgrade)
 
 
@@ -68,6 +82,21 @@ def _error_of(error: Exception) -> ConnectError:
     return ConnectError(ErrorKind.NOT_WEBSOCKET, str(error))
 
 
+def _heeding(exchange: Exchange) -> type[ClientConnection]:
+    """A class of connections that tell ``exchange`` of the transport's back-pressure."""
+
+    class Heeding(ClientConnection):
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            exchange.pause_writing()
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            exchange.resume_writing()
+
+    return Heeding
+
+
 class _Connection:
     """Implements ``Connection``."""
 
@@ -78,10 +107,10 @@ class _Connection:
         self._connection = connection
         self._exchange = upgrade.exchange
         self._on_closed = upgrade.on_closed
-        self._text = upgrade.plan.payload_kind is PayloadKind.TEXT
+        self._answer_is_text = upgrade.plan.answer_kind is PayloadKind.TEXT
         self._tasks = upgrade.tasks
         self._closing = False
-        upgrade.exchange.send = self._send_text if self._text else self._send_binary
+        upgrade.exchange.send = self._send_text if upgrade.plan.payload_kind is PayloadKind.TEXT else self._send_binary
         upgrade.tasks.start_soon(self._read)
 
     def _send_binary(self, payload: bytes) -> None:
@@ -98,7 +127,7 @@ class _Connection:
                 message = await self._connection.recv()
                 now_ns = clock_ns()
                 payload = message.encode() if isinstance(message, str) else message
-                if isinstance(message, str) is not self._text or not receive(now_ns, payload):
+                if isinstance(message, str) is not self._answer_is_text or not receive(now_ns, payload):
                     self._exchange.receive_wrong()
         except ConnectionClosed as closed:
             if closed.sent is not None and closed.sent.code == CloseCode.INVALID_DATA and not self._closing:

@@ -1,4 +1,4 @@
-"""The two disciplines of a connection: when its next message leaves, and what its echo must be.
+"""The disciplines of a connection: when its next message leaves, and what its echo must be.
 
 An exchange knows no socket and no library: an engine gives it a ``send`` and hands it what was read. These few lines
 run once a message and are written for that: no allocation that can be avoided, every timestamp read once.
@@ -27,7 +27,8 @@ class Exchange(ABC):
 
     ``send`` (set by the engine) takes a payload and does not wait. ``alive`` says whether it may be called (the engine
     clears it). ``mismatched`` counts messages that were not what was awaited, ``mismatched_in_window`` those of them
-    that stand for the echo of a measured message: never more than there were measured messages.
+    that stand for the echo of a measured message: never more than there were measured messages. ``paused`` says that
+    the transport's buffer is full.
     """
 
     __slots__ = (
@@ -41,12 +42,14 @@ class Exchange(ABC):
         "alive",
         "mismatched",
         "mismatched_in_window",
+        "paused",
         "send",
     )
 
     def __init__(self, ring: PayloadRing, place: int) -> None:
         self.send: Callable[[bytes], None] = _not_yet
         self.alive = True
+        self.paused = False
         self.mismatched = 0
         self.mismatched_in_window = 0
         self._messages = ring.messages
@@ -77,7 +80,7 @@ class Exchange(ABC):
 
     @abstractmethod
     def _send_greeting(self) -> None:
-        """Send one message, its echo awaited."""
+        """Send one message, its echo (one-way: its receipt) awaited."""
 
     @abstractmethod
     def receive(self, now_ns: int, payload: bytes) -> bool:
@@ -96,6 +99,14 @@ class Exchange(ABC):
     def idle(self) -> bool:
         """Whether no echo is awaited."""
 
+    def pause_writing(self) -> None:
+        """The transport's buffer is full. Echoes are bounded by what may be outstanding, and need not heed it."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """The transport takes more."""
+        self.paused = False
+
     def _not_the_greeting(self) -> bool:
         if self._greeting:
             self.mismatched += 1
@@ -107,25 +118,38 @@ class Exchange(ABC):
             self.mismatched_in_window += 1
 
 
-class ClosedLoop(Exchange):
-    """The next message leaves when the echo is read, until the window's end.
+class SelfPaced(Exchange):
+    """The closed loop: the next message leaves when an answer is read, until the window's end.
 
     After a mismatch the exchange is handed to ``stumbled`` and sends nothing until it is started again: answering every
     wrong message with another would make an avalanche of a server that says everything twice.
     """
 
-    __slots__ = ("_awaited", "_sent_ns", "_stop_ns", "_stumbled")
+    __slots__ = ("_stop_ns", "_stumbled")
 
-    def __init__(self, ring: PayloadRing, place: int, stumbled: Callable[[ClosedLoop], None]) -> None:
+    def __init__(self, ring: PayloadRing, place: int, stumbled: Callable[[SelfPaced], None]) -> None:
         super().__init__(ring, place)
         self._stumbled = stumbled
         self._stop_ns = 0
-        self._sent_ns = 0
-        self._awaited = False
 
     def begin(self, journal: Journal) -> None:
         super().begin(journal)
         self._stop_ns = journal.window.end_ns
+
+    @abstractmethod
+    def start(self) -> None:
+        """Send what is sent first, or first after a mismatch, unless the window is over."""
+
+
+class ClosedLoop(SelfPaced):
+    """One message, its echo, the next message."""
+
+    __slots__ = ("_awaited", "_sent_ns")
+
+    def __init__(self, ring: PayloadRing, place: int, stumbled: Callable[[SelfPaced], None]) -> None:
+        super().__init__(ring, place, stumbled)
+        self._sent_ns = 0
+        self._awaited = False
 
     def _send_greeting(self) -> None:
         self._awaited = True
@@ -133,7 +157,6 @@ class ClosedLoop(Exchange):
         self.send(self._messages[self._at])
 
     def start(self) -> None:
-        """Send the first message, or the first after a mismatch, unless the window is over."""
         now_ns = clock_ns()
         if self.alive and now_ns < self._stop_ns:
             self._awaited = True
@@ -174,25 +197,111 @@ class ClosedLoop(Exchange):
         return not self._awaited
 
 
-class OpenLoop(Exchange):
+class ClosedBursts(SelfPaced):
+    """A burst of messages at once, all their echoes, the next burst. Service time is each message's own."""
+
+    __slots__ = ("_answered", "_burst", "_sent_ns", "_wrong")
+
+    def __init__(self, ring: PayloadRing, place: int, stumbled: Callable[[SelfPaced], None], burst: int) -> None:
+        super().__init__(ring, place, stumbled)
+        self._burst = burst
+        self._sent_ns: list[int] = []
+        self._answered = 0
+        self._wrong = False
+
+    def _send_greeting(self) -> None:
+        self._answered = 0
+        self._sent_ns = [clock_ns()]
+        self.send(self._messages[self._at])
+
+    def start(self) -> None:
+        if self.alive and clock_ns() < self._stop_ns:
+            self._send_burst()
+
+    def _send_burst(self) -> None:
+        send, messages, at, mask = self.send, self._messages, self._at, self._mask
+        self._answered = 0
+        self._wrong = False
+        # A burst begun is sent whole: what of it leaves after the window's end is not measured.
+        self._sent_ns = sent_ns = []
+        for place in range(at, at + self._burst):
+            sent_ns.append(clock_ns())
+            send(messages[place & mask])
+
+    def receive(self, now_ns: int, payload: bytes) -> bool:
+        answered = self._answered
+        if answered == len(self._sent_ns) or payload != self._messages[(self._at + answered) & self._mask]:
+            return False
+        self._note_sent(self._sent_ns[answered])
+        self._note_read(now_ns)
+        self._answer_taken(now_ns)
+        return True
+
+    def receive_wrong(self) -> None:
+        if self._not_the_greeting():
+            return
+        if self.idle:
+            self.mismatched += 1
+            return
+        self._count_mismatch(self._sent_ns[self._answered])
+        self._wrong = True
+        self._answer_taken(clock_ns())
+
+    def _answer_taken(self, now_ns: int) -> None:
+        self._answered += 1
+        if self._answered < self._burst:
+            return
+        self._at = (self._at + self._burst) & self._mask
+        if self._wrong:
+            self._stumbled(self)
+        elif now_ns < self._stop_ns and self.alive:
+            self._send_burst()
+
+    def unanswered(self) -> int:
+        return sum(sent_ns in self._window for sent_ns in self._sent_ns[self._answered :])
+
+    @property
+    def idle(self) -> bool:
+        return self._answered == len(self._sent_ns)
+
+
+class Paced(Exchange):
+    """The open loop: messages leave when they are due. ``unsent`` counts those due in the window that did not."""
+
+    __slots__ = ("_note_due", "unsent")
+
+    def __init__(self, ring: PayloadRing, place: int) -> None:
+        super().__init__(ring, place)
+        self.unsent = 0
+        self._note_due: Callable[[int], None] = _not_yet
+
+    def begin(self, journal: Journal) -> None:
+        super().begin(journal)
+        self._note_due = journal.note_due
+
+    @abstractmethod
+    def send_due(self, due_ns: int) -> None:
+        """Send what was due at ``due_ns``."""
+
+    def give_up(self, due_ns: int) -> None:
+        """The message due at ``due_ns`` will not be sent."""
+        if due_ns in self._window:
+            self.unsent += 1
+
+
+class OpenLoop(Paced):
     """Messages leave when they are due, whether or not those before were answered.
 
     ``limit`` bounds the messages outstanding, so that a server that never answers cannot make the driver's memory grow
     without end; what is due beyond it is counted in ``unsent``.
     """
 
-    __slots__ = ("_limit", "_note_due", "_outstanding", "unsent")
+    __slots__ = ("_limit", "_outstanding")
 
     def __init__(self, ring: PayloadRing, place: int, limit: int) -> None:
         super().__init__(ring, place)
-        self.unsent = 0
         self._limit = limit
-        self._note_due: Callable[[int], None] = _not_yet
         self._outstanding: deque[tuple[int, int, bytes]] = deque()
-
-    def begin(self, journal: Journal) -> None:
-        super().begin(journal)
-        self._note_due = journal.note_due
 
     def _send_greeting(self) -> None:
         self._note_due = _ignore
@@ -201,7 +310,6 @@ class OpenLoop(Exchange):
         self.send(payload)
 
     def send_due(self, due_ns: int) -> None:
-        """Send the message that was due at ``due_ns``."""
         if not self.alive or len(self._outstanding) >= self._limit:
             self.give_up(due_ns)
             return
@@ -209,11 +317,6 @@ class OpenLoop(Exchange):
         payload = self._messages[at]
         self._outstanding.append((due_ns, clock_ns(), payload))
         self.send(payload)
-
-    def give_up(self, due_ns: int) -> None:
-        """The message due at ``due_ns`` will not be sent."""
-        if due_ns in self._window:
-            self.unsent += 1
 
     def receive(self, now_ns: int, payload: bytes) -> bool:
         if not self._outstanding or payload != self._outstanding[0][2]:
@@ -238,6 +341,20 @@ class OpenLoop(Exchange):
     @property
     def idle(self) -> bool:
         return not self._outstanding
+
+
+class OpenBursts(OpenLoop):
+    """Bursts leave when they are due, all messages of one due at the same moment."""
+
+    __slots__ = ("_burst",)
+
+    def __init__(self, ring: PayloadRing, place: int, limit: int, burst: int) -> None:
+        super().__init__(ring, place, limit)
+        self._burst = burst
+
+    def send_due(self, due_ns: int) -> None:
+        for _ in range(self._burst):
+            super().send_due(due_ns)
 
 
 def _not_yet(_what: object) -> None:

@@ -1,4 +1,4 @@
-"""The first message of a connection: sent as soon as it is upgraded, to see that it echoes and how soon."""
+"""The first message of a connection: sent as soon as it is upgraded, to see that it is answered and how soon."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Greeting:
-    """One connection's first message and its echo.
+    """One connection's first message and its echo (one-way: its receipt).
 
     ``on_closed`` is to be given to the engine; it passes on to ``closed`` what was not this greeting's own doing.
     """
@@ -45,10 +45,11 @@ class Greeting:
             return self._read_ns
         if self._end is not None:
             kind, code = self._end
-            raise ConnectError(kind, f"closed with {code} before the first message was echoed")
+            raise ConnectError(kind, f"closed with {code} before the first message was answered")
         connection.abort()
+        answered = "acknowledged" if plan.pattern.one_way else "echoed"
         instead = f", but {self._exchange.mismatched} others came" if self._exchange.mismatched else ""
-        raise ConnectError(ErrorKind.NO_ECHO, f"the first message was not echoed within {timeout_s:g} s{instead}")
+        raise ConnectError(ErrorKind.NO_ECHO, f"the first message was not {answered} within {timeout_s:g} s{instead}")
 
     def on_closed(self, kind: ErrorKind, code: int) -> None:
         """The connection is gone. Before it was greeted, that is the greeting's error and counted as such."""

@@ -77,6 +77,7 @@ def merged(plan: DrivePlan, recordings: Sequence[Recording]) -> Recording:
         started_unix_s=min(one.started_unix_s for one in driven or recordings),
         window_ns=_common({one.window_ns for one in driven}),
         echoes_in_window=sum(one.echoes_in_window for one in recordings),
+        bytes_in_window=_bytes([one.bytes_in_window for one in recordings]),
         sent=sum(one.sent for one in recordings),
         received=sum(one.received for one in recordings),
         unanswered=sum(one.unanswered for one in recordings),
@@ -109,6 +110,11 @@ def _added(histograms: Iterable[LatencyHistogram]) -> LatencyHistogram:
 def _added_optional(histograms: Sequence[LatencyHistogram | None]) -> LatencyHistogram | None:
     found = [histogram for histogram in histograms if histogram is not None]
     return _added(found) if found else None
+
+
+def _bytes(counts: Sequence[int | None]) -> int | None:
+    found = [count for count in counts if count is not None]
+    return sum(found) if found else None
 
 
 def _phases(found: Iterable[ConnectPhases]) -> ConnectPhases:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 import string
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from wsbench_client.mix import counts_of
 from wsbench_client.plan import PayloadKind
 
 if TYPE_CHECKING:
     from typing import Self
 
-_RING = 256
-_ONE_BYTE_RING = 32  # there are 64 payloads of one printable byte
-_RING_BYTES = 4 * 1024 * 1024
+    from wsbench_client.mix import PayloadMix
+
 _PRINTABLE = (string.ascii_letters + string.digits + "-_").encode()
 _TO_PRINTABLE = bytes(_PRINTABLE[byte % len(_PRINTABLE)] for byte in range(256))
 _HIGH_BIT = 0x80
@@ -22,7 +23,9 @@ _HIGH_BIT = 0x80
 
 @dataclass(frozen=True, slots=True)
 class PayloadRing:
-    """``messages``: payloads of equal size, a power of two of them, all different.
+    """``messages``: payloads in the mix's proportions, shuffled, a power of two of them, all different.
+
+    ``bytes_before`` has for each place the bytes of all messages before it, and at its end those of all.
 
     A connection walks round the ring, each from its own place. No payload can be taken for a Close frame's (RFC 6455
     section 5.5.1): the first byte of a binary one has its high bit set, that of a text one is printable, while a close
@@ -31,6 +34,7 @@ class PayloadRing:
 
     messages: tuple[bytes, ...]
     kind: PayloadKind
+    bytes_before: tuple[int, ...]
 
     @property
     def mask(self) -> int:
@@ -38,20 +42,25 @@ class PayloadRing:
         return len(self.messages) - 1
 
     @classmethod
-    def build(cls, size: int, kind: PayloadKind, seed: int) -> Self:
-        """A ring for payloads of ``size`` bytes, at most about 4 MiB in all (two payloads at least)."""
-        count = _RING if size > 1 else _ONE_BYTE_RING
-        while count > 2 and count * size > _RING_BYTES:
-            count //= 2
+    def build(cls, mix: PayloadMix, kind: PayloadKind, seed: int) -> Self:
+        """The ring that ``counts_of`` reckons for the mix; raises ValueError as it does."""
         rng = random.Random(seed)
+        sizes = [size for size, count in counts_of(mix) for _ in range(count)]
+        if len(mix.parts) > 1:
+            rng.shuffle(sizes)
         messages: list[bytes] = []
         seen: set[bytes] = set()
-        for _place in range(count):
+        for size in sizes:
             while (body := _body(rng, size, kind)) in seen:
                 pass
             seen.add(body)
             messages.append(body)
-        return cls(tuple(messages), kind)
+        return cls(tuple(messages), kind, (0, *accumulate(sizes)))
+
+    def bytes_from(self, place: int, count: int) -> int:
+        """The bytes of ``count`` messages one after the other, the first of them at ``place`` of the ring."""
+        laps, rest = divmod(place + count, len(self.messages))
+        return laps * self.bytes_before[-1] + self.bytes_before[rest] - self.bytes_before[place]
 
 
 def _body(rng: random.Random, size: int, kind: PayloadKind) -> bytes:

@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
+from wsbench_client.mix import MAX_PAYLOAD_BYTES, PayloadMix, counts_of
+from wsbench_client.pattern import ECHO, Pattern, PatternKind
+
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 
@@ -33,6 +35,10 @@ class DrivePlan:
     its echo); a number is the open loop (that many messages are due each second over all connections, whatever the
     echoes do). ``connect_rate`` None opens connections as fast as ``connect_concurrency`` allows.
 
+    Messages are of ``payload_bytes`` each or, where ``payload_mix`` is given, of its sizes in its proportions. A
+    ``pattern`` of bursts sends that many messages at once; in the open loop ``rate`` still counts messages, so bursts
+    are due at ``rate`` / N. The one-way pattern needs a server that speaks ``one_way.SUBPROTOCOL``.
+
     ``connect_concurrency`` is small by default: handshakes that queue behind each other in one process would have their
     waiting measured as connect latency.
 
@@ -56,6 +62,8 @@ class DrivePlan:
     drain_timeout_ns: int = 5_000_000_000
     engine: EngineName = EngineName.PICOWS
     seed: int = 0
+    payload_mix: PayloadMix | None = None
+    pattern: Pattern = ECHO
     cold_first: bool = True
     series_interval_ns: int = 1_000_000_000
     phase_ns: int = 0
@@ -82,21 +90,42 @@ class DrivePlan:
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1e9:
                 raise ValueError(f"{name} must be above 0 and at most 1e9 a second, not {value}")
+        counts_of(self.mix)
+        burst_bytes = self.pattern.burst * self.mix.largest_bytes
+        if self.pattern.kind is PatternKind.BURST and burst_bytes > MAX_PAYLOAD_BYTES:
+            raise ValueError(f"a burst must be of {MAX_PAYLOAD_BYTES} bytes at most, not {burst_bytes}")
 
     @property
     def open_loop(self) -> bool:
         """Whether messages are due at a set rate rather than upon the echo before."""
         return self.rate is not None
 
+    @property
+    def mix(self) -> PayloadMix:
+        """The sizes of the messages; a single one is a mix too."""
+        return self.payload_mix or PayloadMix.of(self.payload_bytes)
+
+    @property
+    def answer_kind(self) -> PayloadKind:
+        """The data frame that a right answer comes in: an echo's is its message's, a receipt is text."""
+        return PayloadKind.TEXT if self.pattern.one_way else self.payload_kind
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for the worker's pipe."""
-        return asdict(self)
+        return {**asdict(self), "pattern": str(self.pattern)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The inverse of ``to_json``."""
+        mix = data.get("payload_mix")
         return cls(
-            **{**data, "engine": EngineName(data["engine"]), "payload_kind": PayloadKind(data["payload_kind"])},
+            **{
+                **data,
+                "engine": EngineName(data["engine"]),
+                "payload_kind": PayloadKind(data["payload_kind"]),
+                "payload_mix": mix and PayloadMix(tuple((size, weight) for size, weight in mix["parts"])),
+                "pattern": Pattern.parse(data.get("pattern", "echo")),
+            },
         )
 
 

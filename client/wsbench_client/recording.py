@@ -26,6 +26,7 @@ class ErrorKind(StrEnum):
     CONNECT_TIMEOUT = "connect_timeout"
     REJECTED = "rejected"
     NOT_WEBSOCKET = "not_websocket"
+    CANNOT_COUNT = "cannot_count"
     NO_ECHO = "no_echo"
     LOST = "connection_lost"
     CLOSED_BY_PEER = "closed_by_peer"
@@ -71,6 +72,10 @@ class Recording:
     each is ``received``, ``mismatched`` or ``unanswered``. ``echoes_in_window`` counts echoes read inside the window
     whenever their message was sent: over ``window_ns`` it gives the achieved rate. ``mismatched`` counts warm-up's too.
 
+    One-way, the server's receipts stand for the echoes: ``service_time`` and ``response_time`` are empty,
+    ``echoes_in_window`` counts messages acknowledged inside the window, ``bytes_in_window`` their payload bytes. The
+    latter is None for the other patterns.
+
     ``errors`` counts failures by kind and ``rejections`` those by HTTP status; ``details`` has the first words of each
     kind. ``closes`` counts close codes (RFC 6455 section 7.4), 1006 where no Close frame came. ``hop_protocols`` counts
     what the handshakes' ``x-wsbench-hop-protocol`` said, under "" where it was absent. ``cpu_ns`` is this process's, in
@@ -101,12 +106,20 @@ class Recording:
     hop_protocols: Mapping[str, int]
     cpu_ns: int
     peak_rss_kib: int
+    bytes_in_window: int | None = None
     cpu_of_workers_ns: tuple[int, ...] = ()
 
     @property
     def connecting(self) -> ConnectPhases:
         """Cold and warm together."""
         return self.cold | self.warm
+
+    @property
+    def goodput(self) -> float | None:
+        """Payload bytes per second acknowledged in the window; None but for one-way, and where there was no window."""
+        if self.bytes_in_window is None or not self.window_ns:
+            return None
+        return self.bytes_in_window * 1e9 / self.window_ns
 
     @property
     def achieved_rate(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,8 @@ _HOT = 2
 class Interval:
     """One interval of the window: from ``start_ns`` after its begin, ``width_ns`` long (the last may be shorter).
 
-    ``received`` echoes were read in it. ``hdr`` holds the latencies of the messages that began in it, in HdrHistogram's
-    V2 encoding: service time, or response time in the open loop.
+    ``received`` echoes were read in it (one-way: messages were acknowledged). ``hdr`` holds the latencies of the
+    messages that began in it, in HdrHistogram's V2 encoding: service time, or response time in the open loop.
     """
 
     start_ns: int
@@ -47,6 +48,7 @@ class Series:
         self._window = window
         self._interval_ns = interval_ns
         self._received = np.zeros(0, dtype=np.int64)
+        self._acknowledged: Counter[int] = Counter()
         self._hot: dict[int, LatencyHistogram] = {}
         self._sparse: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._begun: list[NDArray[np.int64]] = []
@@ -59,6 +61,10 @@ class Series:
         found = np.bincount(places, minlength=self._received.size)
         found[: self._received.size] += self._received
         self._received = found
+
+    def note_acknowledged(self, now_ns: int, messages: int) -> None:
+        """A receipt for so many messages was read inside the window."""
+        self._acknowledged[(now_ns - self._window.start_ns) // self._interval_ns] += messages
 
     def note(self, begun_ns: NDArray[np.int64], latencies_ns: NDArray[np.int64]) -> None:
         """Messages of the window: when each began, and what it took. The arrays must not change afterwards."""
@@ -74,6 +80,8 @@ class Series:
         length_ns = self._window.end_ns - self._window.start_ns
         received = np.zeros(-(-length_ns // self._interval_ns), dtype=np.int64)
         received[: self._received.size] = self._received
+        for place, messages in self._acknowledged.items():
+            received[place] += messages
         return tuple(
             Interval(
                 start_ns=place * self._interval_ns,

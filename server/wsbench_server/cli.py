@@ -13,6 +13,7 @@ import uvloop
 
 from wsbench_server.config import Engine, ServerConfig
 from wsbench_server.counters import Counters, exposition
+from wsbench_server.counting import SUBPROTOCOL
 from wsbench_server.health import Health
 from wsbench_server.listening import ListenError, bind, port_of, reserve
 from wsbench_server.server import serve_until, told_to_end
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 EXIT_FAILED = 1
+
+DESCRIPTION = (
+    "A WebSocket echo server: text and binary come back unchanged, one message for one message. "
+    f"Of a client that offers the subprotocol {SUBPROTOCOL} messages are counted instead, and it is told how many came."
+)
 
 EXAMPLES = """\
 examples:
@@ -47,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve as ``argv`` says; the exit code."""
     parser = _Parser(
         prog="wsbench-server",
-        description="A WebSocket echo server: text and binary come back unchanged, one message for one message.",
+        description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 import picows
 from picows import WSCloseCode, WSMsgType, WSProtocolError
 
+from wsbench_server.counting import SUBPROTOCOL, SUBPROTOCOL_HEADER, Tally, offered
 from wsbench_server.delay import DelayLine
 from wsbench_server.hop import HEADER, repeated
 from wsbench_server.listening import BACKLOG
@@ -89,8 +90,11 @@ class PicowsEcho:
             wanted = {"Upgrade": "websocket", "Sec-WebSocket-Version": _VERSION}
             return _refusal(HTTPStatus.UPGRADE_REQUIRED, b"this is a WebSocket server\n", wanted)
         headers = repeated(request.headers.get(HEADER))
+        counts = offered(request.headers.getall(SUBPROTOCOL_HEADER, []))
+        if counts:
+            headers[SUBPROTOCOL_HEADER] = SUBPROTOCOL
         response = picows.WSUpgradeResponse.create_101_response(headers)
-        return picows.WSUpgradeResponseWithListener(response, _Connection(self))
+        return picows.WSUpgradeResponseWithListener(response, _Counted(self) if counts else _Connection(self))
 
 
 def _faults_only() -> logging.Logger:
@@ -207,6 +211,26 @@ class _Connection(picows.WSListener):
     def resume_writing(self) -> None:
         """It reads again."""
         self.transport.underlying_transport.resume_reading()
+
+
+class _Counted(_Connection):
+    """Its messages are counted, none is echoed; a delay holds back echoes only."""
+
+    def __init__(self, echo: PicowsEcho) -> None:
+        super().__init__(echo)
+        self._delay = None
+        self._tally = Tally(self._tell)
+
+    def _release(self, kind: WSMsgType, payload: bytes) -> None:
+        self._tally.add(len(payload))
+
+    def _tell(self, receipt: str) -> None:
+        if not self.transport.is_disconnected and not self.transport.is_close_frame_sent:
+            self.transport.send(WSMsgType.TEXT, receipt.encode())
+
+    def _answer_close(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        self._tally.tell()
+        super()._answer_close(transport, frame)
 
 
 def _check_utf8(payload: bytes) -> None:

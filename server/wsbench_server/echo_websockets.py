@@ -11,7 +11,9 @@ from websockets.asyncio.connection import broadcast
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
+from websockets.typing import Subprotocol
 
+from wsbench_server.counting import SUBPROTOCOL, Tally, offered
 from wsbench_server.delay import DelayLine
 from wsbench_server.echo import GOING_AWAY
 from wsbench_server.hop import HEADER, repeated
@@ -19,6 +21,7 @@ from wsbench_server.listening import BACKLOG
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from websockets.http11 import Request, Response
 
@@ -56,6 +59,8 @@ class WebsocketsEcho:
             max_size=config.max_message_bytes,
             ping_interval=config.ping_interval_s,
             process_response=_tell_hop,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            select_subprotocol=_agree,
             server_header=None,
             create_connection=connection,
             logger=logger,
@@ -81,7 +86,9 @@ class WebsocketsEcho:
         counters.connections += 1
         counters.connections_open += 1
         try:
-            if self._delay is None:
+            if connection.subprotocol == SUBPROTOCOL:
+                await self._count(connection)
+            elif self._delay is None:
                 await self._echo(connection)
             else:
                 await self._echo_delayed(connection, self._delay)
@@ -103,6 +110,18 @@ class WebsocketsEcho:
             await connection.send(message)
             counters.messages_sent += 1
             counters.bytes_sent += size
+
+    async def _count(self, connection: _Connection) -> None:
+        counters = self.counters
+        # The library's public way to send without waiting; it skips a connection that is closing.
+        tally = Tally(lambda receipt: broadcast((connection,), receipt))
+        async for message in connection:
+            size = len(message) if isinstance(message, bytes) else len(message.encode())
+            counters.messages_received += 1
+            counters.bytes_received += size
+            tally.add(size)
+            # Receipts must not pile up for a client that does not read them: it is not read either.
+            await connection.writable.wait()
 
     async def _echo_delayed(self, connection: _Connection, delay: DelayLine) -> None:
         counters = self.counters
@@ -153,6 +172,11 @@ class _Connection(ServerConnection):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.writable.set()
+
+
+def _agree(_connection: ServerConnection, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+    """To count where it is offered; whatever else a client offers, it is echoed to."""
+    return Subprotocol(SUBPROTOCOL) if offered(subprotocols) else None
 
 
 def _tell_hop(_connection: ServerConnection, request: Request, response: Response) -> None:

@@ -35,7 +35,17 @@ def test_times_are_microseconds_and_say_so() -> None:
     for kind in TYPES:
         for name, hint in typing.get_type_hints(kind).items():
             if "float" in str(hint) and "Curve" not in kind.__name__:
-                known = {"achieved_rate", "rate", "connect_rate", "ratio", "ci_low", "ci_high", "confidence"}
+                known = {
+                    "achieved_rate",
+                    "rate",
+                    "connect_rate",
+                    "ratio",
+                    "ci_low",
+                    "ci_high",
+                    "goodput_mb_per_s",
+                    "share",
+                    "confidence",
+                }
                 known |= {
                     "rss_kib_per_connection",
                     "load_average",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import resource
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import numpy as np
 import pytest
 
-from wsbench_client import DrivePlan, EngineName, ErrorKind, Phase, Progress, drive
+from wsbench_client import DrivePlan, EngineName, ErrorKind, Pattern, PayloadKind, PayloadMix, Phase, Progress, drive
 from wsbench_client.timer import clock_ns
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ async def test_a_rate_beyond_all_capacity_ends_in_time_and_is_counted(
 
 
 async def test_what_is_outstanding_is_bounded(changing: Any, make_plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsbench_client.driver._OUTSTANDING_MESSAGES", 40)
+    monkeypatch.setattr("wsbench_client.making._OUTSTANDING_MESSAGES", 40)
     async with changing(lambda _place, _message: []) as target:
         recording = await drive(make_plan(target.url, rate=1000.0))
     assert (recording.sent, recording.unanswered, recording.unsent) == (40, 40, 60)
@@ -252,7 +254,7 @@ async def test_the_open_loop_sees_a_stalling_server_and_the_closed_loop_does_not
         base = DrivePlan(target.url, 8, 3_000 * MS, 0, engine=engine)
         # One after the other: a closed loop at full speed would make the open one's driver late. And few messages, for
         # the stall's are all answered at its end: a thousand would take longer than the error allowed.
-        open_loop = await drive(DrivePlan(**{**base.to_json(), "rate": 200.0}))
+        open_loop = await drive(dataclasses.replace(base, rate=200.0))
         closed_loop = await drive(base)
     assert open_loop.response_time is not None
     p75, p99 = open_loop.response_time.percentiles_ns([75, 99])
@@ -298,3 +300,150 @@ async def test_localhost_where_only_ipv4_listens(echoing: Any, make_plan: Any) -
             recording = await drive(make_plan(f"ws://localhost:{target.port}/"))
     assert recording.opened == 4
     assert recording.errors == {}
+
+
+# -- the shape of the load
+
+
+MIX = PayloadMix(((64, 0.75), (5000, 0.25)))
+
+
+@pytest.mark.parametrize("rate", [None, 2000.0])
+@pytest.mark.parametrize("pattern", ["echo", "burst:8"])
+async def test_a_mix_is_echoed_in_its_proportions(
+    servers: Any, make_plan: Any, pattern: str, rate: float | None
+) -> None:
+    sizes: Counter[int] = Counter()
+
+    async def handle(_seen: Any, connection: Any) -> None:
+        async for message in connection:
+            sizes[len(message)] += 1
+            await connection.send(message)
+
+    async with servers.websocket(handle) as target:
+        plan = make_plan(target.url, payload_mix=MIX, pattern=Pattern.parse(pattern), rate=rate, duration_ns=500 * MS)
+        recording = await drive(plan)
+    assert recording.received == recording.sent == recording.service_time.count > 0
+    assert 0 <= sizes.total() - recording.sent < 4 * 8  # of a last burst, what left after the window
+    assert (recording.mismatched, recording.errors) == (0, {})
+    # Each of the four connections has walked on a part of the ring: 95% of what chance allows is far less.
+    assert sizes[5000] / sizes.total() == pytest.approx(0.25, abs=0.08)
+    assert set(sizes) == {64, 5000}
+
+
+@pytest.mark.parametrize("rate", [None, 4000.0])
+async def test_bursts_are_sent_at_once(servers: Any, make_plan: Any, rate: float | None) -> None:
+    """A server that answers nothing until it has read eight messages: who waits for the first echo waits for ever."""
+
+    async def handle(seen: Any, connection: Any) -> None:
+        await servers.greeted(seen, connection)
+        while True:
+            burst = [await connection.recv() for _ in range(8)]
+            seen.messages += 8
+            for message in burst:
+                await connection.send(message)
+
+    async with servers.websocket(handle) as target:
+        recording = await drive(make_plan(target.url, pattern=Pattern.parse("burst:8"), rate=rate))
+    assert recording.received == recording.sent > 0
+    assert target.seen.messages % 8 == 0
+    # Of a last burst, what left after the window is not measured.
+    assert 0 <= target.seen.messages - recording.sent < 4 * 8
+    if rate is not None:
+        assert recording.sent == target.seen.messages == 400
+
+
+@pytest.mark.parametrize("server_engine", ["picows", "websockets"])
+@pytest.mark.parametrize("kind", ["binary", "text"])
+async def test_one_way_nothing_is_believed_but_what_the_server_has_counted(
+    engine: EngineName, server_engine: str, kind: str
+) -> None:
+    with _server_process("--engine", server_engine) as url:
+        plan = DrivePlan(
+            url, 4, 200 * MS, 50 * MS, payload_mix=MIX, payload_kind=PayloadKind(kind), engine=engine,
+            pattern=Pattern.parse("one-way"),
+        )  # fmt: skip
+        recording = await drive(plan)
+        paced = await drive(dataclasses.replace(plan, rate=1000.0))
+    assert recording.received == recording.sent > 0
+    assert (recording.unanswered, recording.mismatched, recording.errors) == (0, 0, {})
+    assert (recording.service_time.count, recording.response_time, recording.send_lag) == (0, None, None)
+    assert recording.closes == {1000: 4}
+    assert recording.bytes_in_window is not None
+    mean = recording.bytes_in_window / recording.echoes_in_window
+    assert mean == pytest.approx(MIX.mean_bytes, rel=0.2)
+    assert paced.received == paced.sent == 200
+    assert paced.achieved_rate == pytest.approx(1000, rel=0.1)
+    assert paced.goodput == pytest.approx(1000 * MIX.mean_bytes, rel=0.3)
+    assert paced.send_lag is not None
+    assert paced.send_lag.count == 200
+
+
+async def test_one_way_the_servers_own_pace_is_what_is_measured(
+    servers: Any, make_plan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that counts a hundred messages at most each 10 ms: what is in flight must not pass for goodput."""
+    monkeypatch.setattr("wsbench_client.making._IN_FLIGHT_MESSAGES", 4 * 500)
+
+    async def handle(seen: Any, connection: Any) -> None:
+        counted = await _acknowledged_greeting(seen, connection)
+        while True:
+            for _ in range(25):
+                counted += len(await connection.recv())
+                seen.messages += 1
+            await connection.send(f'{{"messages":{counted // 1000},"bytes":{counted}}}')
+            await asyncio.sleep(0.01)
+
+    async with servers.websocket(handle, subprotocols=["wsbench.count.v1"]) as target:
+        plan = make_plan(
+            target.url, payload_bytes=1000, pattern=Pattern.parse("one-way"), duration_ns=500 * MS,
+            drain_timeout_ns=5_000 * MS,
+        )  # fmt: skip
+        recording = await drive(plan)
+    assert recording.goodput is not None
+    assert recording.goodput <= 4 * 25 * 1000 / 0.01 * 1.1
+    assert recording.goodput == pytest.approx((recording.achieved_rate or 0) * 1000)
+    # All of it was received in the end, but what was in flight at the window's end only then.
+    assert recording.received == recording.sent > recording.echoes_in_window + 1000
+
+
+async def _acknowledged_greeting(seen: Any, connection: Any) -> int:
+    size = len(await connection.recv())
+    seen.greetings += 1
+    await connection.send(f'{{"messages":1,"bytes":{size}}}')
+    return size
+
+
+async def test_one_way_a_server_that_agrees_to_count_and_does_not_is_found_out(servers: Any, make_plan: Any) -> None:
+    async def handle(seen: Any, connection: Any) -> None:
+        await connection.wait_closed()
+
+    async with servers.websocket(handle, subprotocols=["wsbench.count.v1"]) as target:
+        plan = make_plan(target.url, pattern=Pattern.parse("one-way"), connect_timeout_ns=50 * MS)
+        recording = await drive(plan)
+    assert recording.errors == {ErrorKind.NO_ECHO: 4}
+    assert "not acknowledged within 0.05 s" in recording.details[ErrorKind.NO_ECHO]
+
+
+async def test_one_way_a_server_that_says_nothing_has_received_nothing(servers: Any, make_plan: Any) -> None:
+    async def handle(seen: Any, connection: Any) -> None:
+        await _acknowledged_greeting(seen, connection)
+        async for _ in connection:
+            seen.messages += 1
+
+    async with servers.websocket(handle, subprotocols=["wsbench.count.v1"]) as target:
+        recording = await drive(make_plan(target.url, pattern=Pattern.parse("one-way"), drain_timeout_ns=50 * MS))
+    assert target.seen.messages > 0
+    assert (recording.received, recording.goodput, recording.achieved_rate) == (0, 0, 0)
+    assert recording.unanswered == recording.sent > 0
+
+
+async def test_one_way_needs_a_server_that_agrees_to_count(echoing: Any, make_plan: Any, traces: Any) -> None:
+    async with echoing() as target:
+        before = traces()
+        recording = await drive(make_plan(target.url, pattern=Pattern.parse("one-way")))
+        await before.gone()
+    assert recording.opened == 0
+    assert recording.errors == {ErrorKind.CANNOT_COUNT: 4}
+    assert "wsbench.count.v1" in recording.details[ErrorKind.CANNOT_COUNT]
+    assert target.seen.messages == 0

@@ -85,3 +85,21 @@ def test_judging_nothing_twice() -> None:
     for _ in range(3):
         journal.judge()
     assert journal.received == 1
+
+
+def test_receipts_count_by_when_they_were_read() -> None:
+    journal = Journal(Window(100, 200), open_loop=False)
+    for when in (99, 100, 199, 200):
+        journal.note_acknowledged(when, 10, 640, 7)
+    assert (journal.echoes_in_window, journal.bytes_in_window, journal.received) == (20, 1280, 28)
+
+
+def test_of_messages_that_receipts_answer_the_lag_alone_is_recorded() -> None:
+    journal = Journal(Window(100, 200), open_loop=True)
+    for due, sent in [(99, 150), (100, 103), (199, 250)]:
+        journal.note_due(due)
+        journal.note_sent(sent)
+    journal.judge()
+    assert journal.send_lag is not None
+    assert (journal.send_lag.count, journal.send_lag.total_ns) == (2, 3 + 51)
+    assert (journal.received, journal.echoes_in_window, journal.service_time.count) == (0, 0, 0)

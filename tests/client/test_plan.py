@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsbench_client import DrivePlan, EngineName, PayloadKind
-from wsbench_client.plan import MAX_PAYLOAD_BYTES, Endpoint, endpoint
+from wsbench_client import DrivePlan, EngineName, Pattern, PatternKind, PayloadKind, PayloadMix
+from wsbench_client.mix import MAX_PAYLOAD_BYTES
+from wsbench_client.plan import Endpoint, endpoint
 
 URL = "ws://127.0.0.1:8080/"
 
@@ -87,6 +88,8 @@ def test_what_cannot_be_driven_is_named_with_its_value(name: str, value: Any) ->
         rate=st.none() | st.floats(0.001, 1e9),
         engine=st.sampled_from(EngineName),
         seed=st.integers(),
+        payload_mix=st.none() | st.just(PayloadMix(((64, 0.9), (16384, 0.1)))),
+        pattern=st.sampled_from([Pattern(), Pattern(PatternKind.ONE_WAY)]),
     )
 )
 def test_through_json_and_back(plan: DrivePlan) -> None:
@@ -97,3 +100,34 @@ def test_through_json_and_back(plan: DrivePlan) -> None:
 def test_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         DrivePlan(URL).connections = 2  # type: ignore[misc]
+
+
+def test_a_burst_through_json_and_back() -> None:
+    plan = DrivePlan(URL, pattern=Pattern(PatternKind.BURST, 7))
+    assert DrivePlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_a_single_size_is_a_mix_of_one() -> None:
+    assert DrivePlan(URL, payload_bytes=5).mix == PayloadMix.of(5)
+    mix = PayloadMix(((64, 3.0), (128, 1.0)))
+    assert DrivePlan(URL, payload_mix=mix).mix == mix
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"payload_mix": PayloadMix(((64, 0.99999), (65, 0.00001)))}, "cannot be represented.*0.0010% of 65 bytes"),
+        (
+            {"payload_bytes": MAX_PAYLOAD_BYTES // 2, "pattern": Pattern(PatternKind.BURST, 3)},
+            f"a burst must be of {MAX_PAYLOAD_BYTES} bytes at most, not {MAX_PAYLOAD_BYTES // 2 * 3}",
+        ),
+    ],
+)
+def test_a_load_of_no_such_shape_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        DrivePlan(URL, **changes)
+
+
+@pytest.mark.parametrize(("pattern", "kind"), [("echo", "binary"), ("burst:2", "binary"), ("one-way", "text")])
+def test_what_kind_of_frame_answers(pattern: str, kind: str) -> None:
+    assert DrivePlan(URL, pattern=Pattern.parse(pattern)).answer_kind == kind

@@ -45,7 +45,7 @@ recordings = st.builds(
     rejections=st.dictionaries(st.integers(100, 999), counts),
     details=st.dictionaries(st.sampled_from(ErrorKind), st.text()),
     closes=st.dictionaries(st.integers(1000, 4999), counts),
-    hop_protocols=st.dictionaries(st.text(), counts),
+    hop_protocols=st.dictionaries(st.text(), counts), bytes_in_window=st.none() | counts,
 )  # fmt: skip
 
 
@@ -78,3 +78,16 @@ def test_achieved_rate(window_ns: int, echoes: int, rate: float | None) -> None:
         window_ns, echoes, 0, 0, 0, 0, 0, {}, {}, {}, {}, {}, 0, 0,
     )  # fmt: skip
     assert recording.achieved_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("window_ns", "acknowledged", "goodput"), [(10**9, None, None), (0, 5, None), (10**9, 0, 0), (2 * 10**9, 500, 250)]
+)
+def test_goodput(window_ns: int, acknowledged: int | None, goodput: float | None) -> None:
+    empty = LatencyHistogram()
+    nobody = ConnectPhases()
+    recording = Recording(
+        DrivePlan("ws://h/"), 0, nobody, nobody, empty, None, None, empty, (), 0.0,
+        window_ns, 0, 0, 0, 0, 0, 0, {}, {}, {}, {}, {}, 0, 0, acknowledged,
+    )  # fmt: skip
+    assert recording.goodput == goodput

@@ -7,6 +7,7 @@ import pytest
 
 from wsbench_client.exchange import OpenLoop
 from wsbench_client.journal import Journal, Window
+from wsbench_client.mix import PayloadMix
 from wsbench_client.pacing import ConstantRate
 from wsbench_client.payload import PayloadRing
 from wsbench_client.plan import PayloadKind
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MS = 1_000_000
-RING = PayloadRing.build(64, PayloadKind.BINARY, 0)
+RING = PayloadRing.build(PayloadMix.of(64), PayloadKind.BINARY, 0)
 
 
 class Noting(OpenLoop):
@@ -94,3 +95,18 @@ async def test_sent_and_unsent_are_all_that_was_due(until: Any) -> None:
     sender.stop()
     assert not sender.done.is_set()
     assert exchange.unanswered() + sender.unsent == 3_900
+
+
+async def test_bursts_are_dealt_in_turn_and_counted_by_the_message() -> None:
+    exchanges, start_ns = noting(2), clock_ns() - 1_000 * MS
+    sender = PacedSender(ConstantRate(1_000), burst=300)
+    sender.start(exchanges, start_ns, Window(start_ns, start_ns + 1_000 * MS))
+    with anyio.fail_after(2):
+        await sender.done.wait()
+    sender.stop()
+    assert [len(exchange.due) for exchange in exchanges] == [500, 500]
+    assert sender.unsent == 0
+    given_up = PacedSender(ConstantRate(1_000), burst=300)
+    given_up.start(exchanges, start_ns + 60_000 * MS, Window(start_ns + 60_000 * MS, start_ns + 61_000 * MS))
+    given_up.stop()
+    assert given_up.unsent == 300_000

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from wsbench.arms import Outcome
 from wsbench.report import chart, reading, tables, verdict, wording
 from wsbench.report.headroom import headroom
+from wsbench.report.throughput import throughput
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,6 +37,7 @@ def render(result: document.Result) -> str:
         round_trip_curves=Markup(chart.round_trip_curves(result)),  # noqa: S704
         connect_curves=Markup(chart.connect_curves(result)),  # noqa: S704
         round_trips=tables.round_trips(result),
+        throughput=throughput(result),
         connects=tables.connects(result),
         losses=lost,
         lossless=bool(lost.rows) and not any(cell.mark is tables.Mark.BAD for row in lost.rows for cell in row.cells),

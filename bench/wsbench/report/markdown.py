@@ -10,6 +10,7 @@ from wsbench.arms import Outcome
 from wsbench.report import reading, tables, verdict, wording
 from wsbench.report.headroom import headroom
 from wsbench.report.tables import Mark
+from wsbench.report.throughput import throughput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +58,7 @@ def _lines(result: document.Result) -> Iterator[str]:
         yield f"> {text(alert.text)}"
         yield ""
     yield from _verdict(result)
-    for table in (tables.round_trips(result), tables.connects(result)):
+    for table in (tables.round_trips(result), throughput(result), tables.connects(result)):
         yield from _titled(table)
     lost = tables.losses(result)
     if any(cell.mark is Mark.BAD for row in lost.rows for cell in row.cells):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from wsbench import proof
 from wsbench.arms import Outcome
 from wsbench.report import wording
+from wsbench_client import PatternKind
 
 if TYPE_CHECKING:
     from wsbench import document
@@ -175,6 +176,16 @@ def refusal(arm: document.ArmResult) -> str:
 def open_loop(result: document.Result) -> bool:
     """Whether messages were due at a set rate."""
     return result["plan"]["rate"] is not None
+
+
+def one_way(result: document.Result) -> bool:
+    """Whether messages were only counted: there is no round trip then."""
+    return result["plan"]["pattern"] == PatternKind.ONE_WAY
+
+
+def answered(result: document.Result) -> str:
+    """What a message that arrived was: echoed, or acknowledged."""
+    return "acknowledged" if one_way(result) else "echoed"
 
 
 def round_trip(figures: document.Figures, *, open_loop: bool) -> document.Latency | None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from wsbench import proof
-from wsbench.report import reading, verdict, wording
+from wsbench.report import load, reading, verdict, wording
 from wsbench.report.reading import Judgement
 
 if TYPE_CHECKING:
@@ -71,11 +71,14 @@ class Table:
 
 
 def round_trips(result: document.Result) -> Table:
-    """Messages per second and the latency of every arm; in the open loop with service time and send lag."""
+    """Messages per second and the latency of every arm; in the open loop with service time and send lag.
+
+    No rows where nothing was echoed.
+    """
     open_loop = reading.open_loop(result)
     percentiles = tuple(name for name, _ in _PERCENTILES)
     rows: list[Row] = []
-    for name, arm in result["arms"].items():
+    for name, arm in () if reading.one_way(result) else result["arms"].items():
         absent = reading.absence(arm)
         if absent is not None:
             rows.append(Row(name, note=absent, grave=not reading.refused_as_claimed(arm)))
@@ -240,7 +243,10 @@ def costs(result: document.Result) -> Table:
         "server sidecar KiB",
         "TCP on the hop",
     )
-    note = "us: CPU time per message echoed. KiB: memory above idle, per connection. TCP: connections between sidecars."
+    note = (
+        f"us: CPU time per message {reading.answered(result)}. KiB: memory above idle, per connection. "
+        "TCP: connections between sidecars."
+    )
     return Table("Cost: CPU per message, memory per connection", columns, tuple(rows), note=note)
 
 
@@ -250,26 +256,30 @@ def rounds(result: document.Result) -> Table:
     rows: list[Row] = []
     for name, arm in result["arms"].items():
         for place, trial in enumerate(arm["rounds"]):
-            rows.append(
-                Row(name, tuple(_trial(trial, open_loop=open_loop, stands=reading.stands(arm))), first=place == 0)
-            )
+            rows.append(Row(name, tuple(_trial(result, trial, stands=reading.stands(arm))), first=place == 0))
     kind = "response time" if open_loop else "service time"
-    columns = ("arm", "round", "position", "proof", "msgs/s", f"{kind} p50", "p99", "connect p50", "echoes", "lost")
+    figures: tuple[str, ...] = ("msgs/s", f"{kind} p50", "p99", "connect p50", "echoes")
+    if reading.one_way(result):
+        figures = ("msgs/s", "MB/s", "connect p50", "acknowledged")
+    columns = ("arm", "round", "position", "proof", *figures, "lost")
     return Table("Rounds", columns, tuple(rows), note="Position: the arm's place in the shuffled order of the round.")
 
 
-def _trial(trial: document.Round, *, open_loop: bool, stands: bool) -> Iterator[Cell]:
+def _trial(result: document.Result, trial: document.Round, *, stands: bool) -> Iterator[Cell]:
     """Of an arm that does not stand, only which round was proved and which not."""
     disproved = trial["proof"] == proof.Verdict.DISPROVED
-    latency = reading.round_trip(trial, open_loop=open_loop)
+    one_way = reading.one_way(result)
     yield Cell(wording.whole(trial["round"]))
     yield Cell(wording.whole(trial["position"]))
     yield Cell(trial["proof"], Mark.BAD if disproved else Mark.PLAIN)
     if disproved or not stands:
-        yield from (Cell(wording.NOTHING, Mark.FAINT) for _ in range(6))
+        yield from (Cell(wording.NOTHING, Mark.FAINT) for _ in range(5 if one_way else 6))
         return
     yield Cell(wording.rate(trial["achieved_rate"]))
-    yield from _latency(latency, ("p50", "p99"))[1:]
+    if one_way:
+        yield Cell(wording.amount(trial["goodput_mb_per_s"]))
+    else:
+        yield from _latency(reading.round_trip(trial, open_loop=reading.open_loop(result)), ("p50", "p99"))[1:]
     yield _latency(trial["connect"], ("p50",))[1]
     yield Cell(wording.whole(trial["received"]))
     lost = trial["unanswered"] + trial["unsent"] + trial["mismatched"] + sum(trial["errors"].values())
@@ -279,20 +289,13 @@ def _trial(trial: document.Round, *, open_loop: bool, stands: bool) -> Iterator[
 def plan(result: document.Result) -> list[tuple[str, str]]:
     """What was asked for, in words."""
     asked = result["plan"]
-    loop = (
-        "closed (the next message waits for the echo)"
-        if asked["rate"] is None
-        else f"open, {wording.rate(asked['rate'])} messages per second over all connections"
-    )
-    connect_rate = (
-        "as fast as it goes" if asked["connect_rate"] is None else f"{wording.rate(asked['connect_rate'])} per second"
-    )
     said = [
         ("arms", ", ".join(asked["arms"]) or "none"),
         ("targets", ", ".join(f"{name} = {url}" for name, url in asked["targets"].items()) or "none"),
-        ("loop", loop),
-        ("connections", f"{asked['connections']:,}, opened {connect_rate}"),
-        ("payload", f"{asked['payload_bytes']:,} bytes, {asked['payload_kind']}"),
+        ("loop", load.loop(asked)),
+        ("pattern", load.pattern(asked)),
+        ("connections", f"{asked['connections']:,}, {load.opening(asked)}"),
+        ("payload", load.payload(asked)),
         (
             "rounds",
             (
@@ -323,9 +326,8 @@ def setting(result: document.Result) -> str:
     """The plan in one line, and whether there are warnings to be read before the figures are believed."""
     asked = result["plan"]
     measured = max((len(arm["rounds"]) for arm in result["arms"].values()), default=0)
-    loop = "closed loop" if asked["rate"] is None else f"open loop at {wording.rate(asked['rate'])} messages/s"
     return (
-        f"{wording.counted(asked['connections'], 'connection')}, {asked['payload_bytes']:,}-byte messages, {loop}, "
+        f"{wording.counted(asked['connections'], 'connection')}, {load.in_brief(asked)}, "
         f"{wording.counted(measured, 'round')} of {wording.span(asked['duration_us'])}"
         + (f"; {wording.counted(len(result['warnings']), 'warning')}, see below" if result["warnings"] else "")
     )
@@ -370,7 +372,7 @@ def how_to_read(result: document.Result) -> list[str]:
             "Response time runs from the moment a message was due, service time from when it was sent; send lag is how "
             "late the driver itself was, and nothing smaller than it can be believed."
         )
-    else:
+    elif not reading.one_way(result):
         said.append(
             "Closed loop: each connection waits for its echo before it sends again, so a slow arm is also sent less. "
             "For latency at a set rate, run with --rate."
@@ -379,6 +381,11 @@ def how_to_read(result: document.Result) -> list[str]:
         said.append(
             "Cold is the first connection of each trial, over a hop with no connection open; warm are all others. "
             "Over HTTP/2 a warm one is a further stream of a connection that is there."
+        )
+    if reading.one_way(result):
+        said.append(
+            "One-way: nothing is echoed, so there is no round trip. MB/s is what the server said it had received, in "
+            "receipts read inside the window; what filled buffers on the way is not in it."
         )
     if any(arm["kind"] == "direct" for arm in result["arms"].values()):
         said.append("direct is the floor: the same exchange with nothing in between.")

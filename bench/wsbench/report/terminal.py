@@ -18,9 +18,10 @@ from wsbench.report import reading, tables, verdict, wording
 from wsbench.report.headroom import headroom
 from wsbench.report.reading import Gravity, Judgement
 from wsbench.report.tables import Mark
+from wsbench.report.throughput import throughput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -82,6 +83,7 @@ def _parts(result: document.Result) -> Iterator[RenderableType]:
     yield from _verdict(verdict.of(result))
     yield _indented(Text(tables.setting(result), style="dim"))
     yield from _table(tables.round_trips(result))
+    yield from _table(throughput(result))
     yield from _table(tables.connects(result))
     yield from _losses(result)
     yield from _refusals(result)
@@ -172,7 +174,10 @@ def _losses(result: document.Result) -> Iterator[RenderableType]:
         yield from _table(table)
         return
     received = sum(arm["received"] for arm in result["arms"].values() if reading.stands(arm))
-    text = f"{received:,} echoes: none unanswered, unsent, mismatched or beyond the histogram; no errors."
+    text = (
+        f"{received:,} messages {reading.answered(result)}: "
+        "none unanswered, unsent, mismatched or beyond the histogram; no errors."
+    )
     yield _indented(Text(text, style="green"))
 
 
@@ -208,28 +213,33 @@ def _proof(result: document.Result) -> Iterator[RenderableType]:
 
 
 def _rounds(result: document.Result) -> Iterator[RenderableType]:
-    """A sparkline of each arm's p50 by round, from nought to its highest."""
-    open_loop = reading.open_loop(result)
-    kind = "response time" if open_loop else "round trip"
+    """A sparkline of each arm's p50 (one-way: of its goodput) by round, from nought to its highest."""
+    title = "p50 response time" if reading.open_loop(result) else "p50 round trip"
+    shown: Callable[[float | None], str] = wording.time
+    if reading.one_way(result):
+        title, shown = "MB/s", wording.amount
     grid = _drawn()
     for column in ("arm", "by round", "lowest", "highest", "apart"):
         grid.add_column(column, justify="left" if column in {"arm", "by round"} else "right", overflow="fold")
     for name, arm in result["arms"].items():
         if not reading.stands(arm):
             continue
-        values = [
-            latency["p50_us"]
-            for trial in arm["rounds"]
-            if (latency := reading.round_trip(trial, open_loop=open_loop)) is not None
-        ]
+        values = [_of_round(result, trial) for trial in arm["rounds"]]
         known = [value for value in values if value is not None]
         if known:
             apart = wording.change(max(known) / min(known)) if min(known) else wording.NOTHING
-            ends = (wording.time(min(known)), wording.time(max(known)), apart.removesuffix(" higher"))
+            ends = (shown(min(known)), shown(max(known)), apart.removesuffix(" higher"))
             grid.add_row(Text(name, style="bold"), sparkline(values), *ends)
     if grid.row_count:
-        yield from _heading(f"p50 {kind} by round")
+        yield from _heading(f"{title} by round")
         yield grid
+
+
+def _of_round(result: document.Result, trial: document.Round) -> float | None:
+    if reading.one_way(result):
+        return trial["goodput_mb_per_s"]
+    latency = reading.round_trip(trial, open_loop=reading.open_loop(result))
+    return None if latency is None else latency["p50_us"]
 
 
 def sparkline(values: Sequence[float | None]) -> Text:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 METRICS = {
     "achieved_rate": "messages per second",
+    "goodput_mb_per_s": "goodput",
     "service_time.p50_us": "p50 round trip",
     "service_time.p99_us": "p99 round trip",
     "response_time.p50_us": "p50 response time",
@@ -182,12 +183,20 @@ def _figure(arm: document.ArmResult, name: str) -> str:
     """An arm's own figure of a metric, over all its rounds."""
     if name == "achieved_rate":
         return wording.rate(arm["achieved_rate"])
+    if name == "goodput_mb_per_s":
+        return goodput(arm)
     what, _, percentile = name.partition(".")
     latency = arm.get(what)
     if not isinstance(latency, dict):
         return wording.NOTHING
     value = latency.get(percentile)
     return wording.time(value) if isinstance(value, int | float) else wording.NOTHING
+
+
+def goodput(figures: document.Figures) -> str:
+    """Payload that the server acknowledged: 123 MB/s."""
+    value = figures["goodput_mb_per_s"]
+    return wording.NOTHING if value is None else f"{wording.amount(value)} MB/s"
 
 
 def _evidence(result: document.Result, *names: str) -> str:
@@ -250,6 +259,9 @@ def _nothing_to_compare(result: document.Result) -> Verdict:
         return Verdict(Judgement.VOID, "No verdict: no arm has figures that stand.", "", "")
     said = []
     for name, arm in standing.items():
+        if reading.one_way(result):
+            said.append(f"{name}: {goodput(arm)}, {wording.rate(arm['achieved_rate'])} messages per second")
+            continue
         latency = reading.round_trip(arm, open_loop=reading.open_loop(result))
         kind = "response time" if reading.open_loop(result) else "round trip"
         if latency is None or not latency["count"]:

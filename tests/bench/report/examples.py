@@ -116,6 +116,7 @@ def figures(
         "send_lag": None if rate is None else latency(7.2, received),
         "loop_lag": latency(31.0, 200),
         "achieved_rate": received / window_us * 1e6,
+        "goodput_mb_per_s": None,
         "sent": received,
         "received": received,
         "unanswered": 0,
@@ -285,6 +286,7 @@ def blank(name: str, *, kind: str = "sidecar") -> dict[str, Any]:
     return {
         **found,
         "achieved_rate": None,
+        "goodput_mb_per_s": None,
         "first_echo": None,
         "cold": None,
         "warm": None,
@@ -321,7 +323,7 @@ def blocked() -> dict[str, Any]:
 def comparison(
     metric: str, baseline: str, candidate: str, interval: tuple[float, float, float] | None, rounds: int = 10
 ) -> document.Comparison:
-    lower_is_better = metric != "achieved_rate"
+    lower_is_better = metric not in {"achieved_rate", "goodput_mb_per_s"}
     verdict = "insufficient data"
     low, ratio, high = interval or (None, None, None)
     if low is not None and high is not None:
@@ -406,9 +408,12 @@ def result(
             "max_duration_us": None,
             "workers": 1,
             "payload_bytes": 64,
+            "payload_mix": None,
             "payload_kind": "binary",
+            "pattern": "echo",
             "rate": rate,
             "connect_rate": None,
+            "ramp_us": None,
             "engine": "picows",
             "server_engine": "websockets",
             "envoy_concurrency": 1,
@@ -451,6 +456,27 @@ def open_loop() -> document.Result:
         *_against_the_floor(open_loop=True),
     ]
     return result(_four(20_000.0), comparisons, rate=20_000.0)
+
+
+def one_way() -> document.Result:
+    """The server counts: no round trip, goodput instead."""
+    arms = _four()
+    for name, found in arms.items():
+        for part in (found, *found["rounds"]):
+            part["service_time"] = nothing()
+            if name != "http2-blocked":
+                part["goodput_mb_per_s"] = part["achieved_rate"] * 1696 / 1e6
+            if part.get("series"):
+                part["series"] = [{**one, "p50_us": None, "p99_us": None, "max_us": None} for one in part["series"]]
+        found["curves"]["service_time"] = []
+    comparisons = [
+        comparison("goodput_mb_per_s", "http1", "http2", (1.2, 1.3, 1.4)),
+        comparison("connect.p50_us", "http1", "http2", (0.9, 1.0, 1.1)),
+    ]
+    made = result(arms, comparisons)
+    mix = [{"bytes": 64, "share": 0.9}, {"bytes": 16384, "share": 0.1}]
+    asked = {"pattern": "one-way", "payload_bytes": 1696, "payload_mix": mix, "ramp_us": 3_000_000.0}
+    return validate({**made, "plan": {**made["plan"], **asked}})  # type: ignore[typeddict-item]
 
 
 def disproved() -> document.Result:
@@ -603,6 +629,7 @@ EXAMPLES: dict[str, Callable[[], document.Result]] = {
     for function in (
         closed_loop,
         open_loop,
+        one_way,
         disproved,
         incomplete,
         failed,
