@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help install run test lint format types check bench-driver bench-memory clean
+.PHONY: help install run test lint format types check bench-driver bench-peers bench-memory clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,8 +37,11 @@ types: $(READY) ## mypy, strict
 
 check: lint types test ## all of the above that can fail
 
-bench-driver: $(READY) ## CPU per round trip of the driver against a bare C loop
+bench-driver: $(READY) ## CPU per round trip of the driver against a bare C loop, and its send lag by rate
 	$(BIN)/python bench/benchmarks/driver.py
+
+bench-peers: $(READY) ## messages per CPU second beside k6, Artillery, ws, Locust, websockets, aiohttp
+	$(BIN)/python bench/benchmarks/peers.py
 
 bench-memory: $(READY) ## peak memory of a 10 s and a 10 min run
 	$(BIN)/python bench/benchmarks/memory.py
