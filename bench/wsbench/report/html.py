@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from wsbench.arms import Outcome
-from wsbench.report import chart, reading, tables, verdict, wording
+from wsbench.report import chart, plot, reading, tables, verdict, wording
 from wsbench.report.headroom import headroom
 from wsbench.report.throughput import throughput
 
@@ -33,7 +33,7 @@ def render(result: document.Result) -> str:
         verdict=said,
         interval_name=tables.interval_name(result),
         setting=tables.setting(result),
-        legend=[(name, Markup(chart.swatch(style))) for name, style in _drawn(result).items()],  # noqa: S704
+        legend=[(name, Markup(plot.swatch(style))) for name, style in _drawn(result).items()],  # noqa: S704
         round_trip_curves=Markup(chart.round_trip_curves(result)),  # noqa: S704
         connect_curves=Markup(chart.connect_curves(result)),  # noqa: S704
         round_trips=tables.round_trips(result),
@@ -56,6 +56,8 @@ def render(result: document.Result) -> str:
         costs=tables.costs(result),
         headroom=headroom(result),
         rounds_chart=Markup(chart.rounds(result)),  # noqa: S704
+        latency_over_time=Markup(chart.latency_over_time(result)),  # noqa: S704
+        rate_over_time=Markup(chart.rate_over_time(result)),  # noqa: S704
         rounds=tables.rounds(result),
         plan=tables.plan(result),
         environment=tables.environment(result),
@@ -63,7 +65,7 @@ def render(result: document.Result) -> str:
     )
 
 
-def _drawn(result: document.Result) -> dict[str, chart.Style]:
+def _drawn(result: document.Result) -> dict[str, plot.Style]:
     """The arms that are in the charts, in a legend's order."""
     return {name: style for name, style in chart.styles(result).items() if reading.stands(result["arms"][name])}
 

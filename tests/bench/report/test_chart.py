@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.bench.report import examples
 from wsbench.report import chart, reading
@@ -20,6 +17,8 @@ DRAWINGS: dict[str, Callable[[document.Result], str]] = {
     "round_trip_curves": chart.round_trip_curves,
     "connect_curves": chart.connect_curves,
     "rounds": chart.rounds,
+    "latency_over_time": chart.latency_over_time,
+    "rate_over_time": chart.rate_over_time,
     "forest": lambda result: chart.forest(result, "http1", "http2"),
 }
 
@@ -78,12 +77,3 @@ def test_right_of_the_middle_is_better_whatever_the_metric(
     bar = next(line for line in svg.iter("line") if line.attrib["class"] == "interval")
     ends = sorted(float(bar.attrib[end]) for end in ("x1", "x2"))
     assert (ends[0] > middle) if better else (ends[1] < middle)
-
-
-@given(st.lists(st.floats(min_value=0, max_value=300), min_size=1, max_size=15))
-def test_labels_are_inside_and_not_one_upon_another(wanted: list[float]) -> None:
-    placed = chart._apart(wanted, 10, 260)
-    gap = min(14.0, 250 / max(1, len(wanted) - 1))
-    assert all(below - above >= gap - 1e-6 for above, below in pairwise(sorted(placed)))
-    assert min(placed) >= 10 - 1e-6
-    assert max(placed) <= 260 + 1e-6
