@@ -15,7 +15,7 @@ from rich.console import Console
 
 from wsbench import __version__, hlog
 from wsbench.arms import Outcome
-from wsbench.commands import calibrate, compare
+from wsbench.commands import calibrate, compare, saturate
 from wsbench.envoy import EnvoyBinary
 from wsbench.errors import ResultError, UsageError, WsbenchError
 from wsbench.interruption import exit_code_of, run_interruptible
@@ -76,6 +76,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_run_options(run)
     run.set_defaults(command=_run)
+
+    load = commands.add_parser(
+        "saturate",
+        help="the load that a hop can carry",
+        description=(
+            "Search, for every arm, the highest rate at which the response time keeps its objectives, and say what "
+            "ended the search: the hop, the driver, the server or the machine."
+        ),
+        epilog=saturate.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    saturate.add_options(load)
+    load.set_defaults(command=saturate.run)
 
     both = commands.add_parser(
         "compare",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -44,3 +45,8 @@ def _first_line(path: Path) -> str | None:
         return path.read_text().splitlines()[0]
     except (OSError, IndexError):
         return None
+
+
+def now() -> str:
+    """The time of day, UTC, as results have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -36,11 +36,21 @@ def bounds_of(
 ) -> list[Bound]:
     """What was at its limit in these figures, those first that make them say the least about the way.
 
-    The driver and the echo server have one core for each of their processes, an Envoy one for each worker thread. The
-    driver is at its limit as well where its send lag is not small against the response time it reports.
+    The driver is at its limit as well where its send lag is not small against the response time it reports.
+    """
+    found = saturated_of(figures, cpu_count=cpu_count, workers=workers, envoy_concurrency=envoy_concurrency)
+    return found if Bound.DRIVER in found or not _late(figures) else [Bound.DRIVER, *found]
+
+
+def saturated_of(
+    figures: document.Figures, *, cpu_count: int, workers: int = 1, envoy_concurrency: int = 1
+) -> list[Bound]:
+    """What used up the cores that it can use, those first that make figures say the least about the way.
+
+    The driver and the echo server have one core for each of their processes, an Envoy one for each worker thread.
     """
     found = []
-    if _cores(figures["driver"]) > SATURATED * workers or _late(figures):
+    if _cores(figures["driver"]) > SATURATED * workers:
         found.append(Bound.DRIVER)
     if _cores(figures["server"]) > SATURATED:
         found.append(Bound.SERVER)

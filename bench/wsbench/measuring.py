@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wsbench import machine
+from wsbench import document, machine
 from wsbench.cost import ProcessCosts
 from wsbench.evidence import Observer
 from wsbench.proof import judge, refusal_of
+from wsbench.results import Subject
 from wsbench.trial import ProcessUse, Trial
 from wsbench_client import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wsbench.arms import Claim
     from wsbench.cost import Sample
@@ -40,6 +41,15 @@ class Contender:
     def refusal_claimed(self) -> bool:
         """Whether it claims that its upgrades are refused."""
         return bool(self.claim and self.claim.refused_status)
+
+    def subject(self, trials: Iterable[Trial], failure: str | None) -> Subject:
+        """What was found of it: those of ``trials`` that are its own, and why it was given up."""
+        claim = document.Claim(
+            hop_protocol=self.claim.hop_protocol if self.claim else None,
+            refused_status=self.claim.refused_status if self.claim else None,
+        )
+        own = tuple(trial for trial in trials if trial.name == self.name)
+        return Subject(self.name, self.kind, self.summary, self.url, claim, own, failure)
 
 
 @dataclass(frozen=True, slots=True)

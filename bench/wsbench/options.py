@@ -36,29 +36,9 @@ exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 interrup
 
 def add_run_options(run: argparse.ArgumentParser) -> None:
     """All of them, in groups."""
-    what = run.add_argument_group("what is compared")
-    what.add_argument(
-        "--arms",
-        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
-        metavar="A,B,...",
-        help=f"arms of the lab, of {', '.join(ARMS)} (default: all of them; none where --target is given)",
-    )
-    what.add_argument(
-        "--target",
-        type=argument(parse_target),
-        action="append",
-        default=[],
-        metavar="NAME=URL",
-        help="a ws:// or wss:// echo server of your own, beside or instead of the arms; may be given several times",
-    )
+    add_subjects(run)
     load = run.add_argument_group("the load")
-    load.add_argument("-c", "--connections", type=count, default=64, metavar="N", help="WebSockets (default: 64)")
-    load.add_argument(
-        "-d", "--duration", type=duration, default="2s", metavar="T", help="measured, per trial (default: 2s)"
-    )
-    load.add_argument(
-        "--warmup", type=argument(parse_duration_ns), default="500ms", metavar="T", help="left out (default: 500ms)"
-    )
+    add_load(load)
     load.add_argument(
         "--rounds",
         type=count,
@@ -67,7 +47,7 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     )
     load.add_argument(
         "--until-precision",
-        type=argument(_precision),
+        type=argument(share),
         metavar="P%",
         help="go on beyond --rounds until every interval shown is within P%% of its middle, as in 5%%",
     )
@@ -76,17 +56,6 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
         type=duration,
         metavar="T",
         help="begin no further round after this time (default: none; 30m with --until-precision)",
-    )
-    load.add_argument(
-        "-p",
-        "--payload",
-        type=argument(parse_mix),
-        default="64",
-        metavar="SIZE|MIX",
-        help="of a message; a mix has sizes with weights, as in 64:0.9,16KiB:0.1 (default: 64)",
-    )
-    load.add_argument(
-        "--payload-kind", type=argument(PayloadKind), default="binary", metavar="binary|text", help="(default: binary)"
     )
     load.add_argument(
         "-R",
@@ -102,6 +71,57 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     load.add_argument(
         "--ramp", type=duration, metavar="T", help="open the connections spread evenly over this time (default: no)"
     )
+    parts = run.add_argument_group("the parts")
+    add_parts(parts)
+    parts.add_argument(
+        "--sabotage",
+        action="append",
+        default=[],
+        metavar="ARM",
+        help="configure this arm's hop contrary to its claim, to see that the witnesses disprove it",
+    )
+    add_output(run)
+
+
+def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") -> None:
+    """What is measured; ``default`` says which arms are, where none is named."""
+    what = parser.add_argument_group("what is compared")
+    what.add_argument(
+        "--arms",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        metavar="A,B,...",
+        help=f"arms of the lab, of {', '.join(ARMS)} (default: {default}; none where --target is given)",
+    )
+    what.add_argument(
+        "--target",
+        type=argument(parse_target),
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="a ws:// or wss:// echo server of your own, beside or instead of the arms; may be given several times",
+    )
+
+
+def add_load(load: argparse._ArgumentGroup) -> None:
+    """What is sent in a trial, and for how long."""
+    load.add_argument("-c", "--connections", type=count, default=64, metavar="N", help="WebSockets (default: 64)")
+    load.add_argument(
+        "-d", "--duration", type=duration, default="2s", metavar="T", help="measured, per trial (default: 2s)"
+    )
+    load.add_argument(
+        "--warmup", type=argument(parse_duration_ns), default="500ms", metavar="T", help="left out (default: 500ms)"
+    )
+    load.add_argument(
+        "-p",
+        "--payload",
+        type=argument(parse_mix),
+        default="64",
+        metavar="SIZE|MIX",
+        help="of a message; a mix has sizes with weights, as in 64:0.9,16KiB:0.1 (default: 64)",
+    )
+    load.add_argument(
+        "--payload-kind", type=argument(PayloadKind), default="binary", metavar="binary|text", help="(default: binary)"
+    )
     load.add_argument(
         "--pattern",
         type=argument(Pattern.parse),
@@ -111,7 +131,10 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
         "(a target must be one of 'wsbench serve') (default: echo)",
     )
     load.add_argument("--seed", type=whole, metavar="N", help="of order and payloads (default: drawn, and recorded)")
-    parts = run.add_argument_group("the parts")
+
+
+def add_parts(parts: argparse._ArgumentGroup) -> None:
+    """What drives, echoes and proxies."""
     parts.add_argument(
         "--engine", type=argument(EngineName), default="picows", metavar="picows|websockets", help="(default: picows)"
     )
@@ -135,20 +158,17 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
     parts.add_argument(
         "--envoy-concurrency", type=count, default=1, metavar="N", help="worker threads of each Envoy (default: 1)"
     )
-    parts.add_argument(
-        "--sabotage",
-        action="append",
-        default=[],
-        metavar="ARM",
-        help="configure this arm's hop contrary to its claim, to see that the witnesses disprove it",
-    )
-    output = run.add_argument_group("the result")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Where the result goes, and what is said meanwhile."""
+    output = parser.add_argument_group("the result")
     output.add_argument("-o", "--output", type=Path, metavar="DIR", help="(default: results/<time>)")
     output.add_argument(
         "--format",
         choices=("text", "json"),
         default="text",
-        help="json prints result.json's content alone (default: text)",
+        help="json prints the result's content alone (default: text)",
     )
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
 
@@ -162,11 +182,12 @@ def parse_workers(text: str) -> int:
     return int(text)
 
 
-def _precision(text: str) -> float:
+def share(text: str) -> float:
+    """A percentage as a share of 1. Raises ValueError with the text in it."""
     try:
         return float(text.removesuffix("%")) / 100
     except ValueError:
-        raise ValueError(f"{text!r} is not a percentage: write 5% for within 5%") from None
+        raise ValueError(f"{text!r} is not a percentage: write 5%") from None
 
 
 def whole(text: str) -> int:

@@ -112,7 +112,7 @@ def _plan(plan: RunPlan) -> document.Plan:
         max_duration_us=None if plan.max_duration_ns is None else plan.max_duration_ns / 1000,
         workers=plan.workers,
         payload_bytes=plan.payload_bytes,
-        payload_mix=_mix(plan.payload_mix) if plan.payload_mix else None,
+        payload_mix=mix_document(plan.payload_mix) if plan.payload_mix else None,
         payload_kind=plan.payload_kind,
         pattern=str(plan.pattern),
         rate=plan.rate,
@@ -126,7 +126,8 @@ def _plan(plan: RunPlan) -> document.Plan:
     )
 
 
-def _mix(mix: PayloadMix) -> list[document.PayloadShare]:
+def mix_document(mix: PayloadMix) -> list[document.PayloadShare]:
+    """A payload mix as result.json has it."""
     return [document.PayloadShare(bytes=size, share=share) for size, share in mix.shares]
 
 
@@ -146,7 +147,7 @@ def _arm(subject: Subject, setting: Setting) -> document.ArmResult:
         summary=subject.summary,
         url=subject.url,
         claim=subject.claim,
-        proof=_proof(verdict),
+        proof=proof_document(verdict),
         outcome=_outcome(subject),
         failure=_failure(subject),
         refusal=_refusal(refusals) if refusals else None,
@@ -183,7 +184,8 @@ def _round(trial: Trial, setting: Setting) -> document.Round:
     )
 
 
-def _proof(verdict: proof.Proof) -> document.Proof:
+def proof_document(verdict: proof.Proof) -> document.Proof:
+    """A proof as result.json has it."""
     return document.Proof(
         verdict=verdict.verdict,
         summary=verdict.summary,

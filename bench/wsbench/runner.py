@@ -7,35 +7,27 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from wsbench import __version__, document, environment
 from wsbench.comparing import widest
-from wsbench.driver_process import driver_process
-from wsbench.errors import LabDownError, LabError, TargetError
-from wsbench.lab import LabPlan, open_lab
-from wsbench.measuring import Contender, Trials, failure_words
+from wsbench.errors import LabDownError, LabError
 from wsbench.progress import Step
-from wsbench.results import EndedBy, Run, Subject, to_document
-from wsbench_client import DrivePlan
+from wsbench.results import EndedBy, Run, to_document
+from wsbench.stage import staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from wsbench.driver_process import DriverProcess
     from wsbench.envoy import EnvoyBinary
-    from wsbench.lab import Lab
-    from wsbench.plan import RunPlan, Target
+    from wsbench.measuring import Contender, Trials
+    from wsbench.plan import RunPlan
     from wsbench.progress import Watcher
     from wsbench.trial import Trial
-    from wsbench_client import Progress as DriveProgress
 
 _LOOKS_APART = 1.2
-_PROBE_NS = 50_000_000
-"""How long a target is tried before the run."""
 
 
 class Experiment:
@@ -61,7 +53,7 @@ class Experiment:
         self._watcher = watcher
         self._on_round = on_round
         self._environment = environment.capture(envoy.version if envoy else None)
-        self._started_at = _now()
+        self._started_at = environment.now()
         self._contenders: tuple[Contender, ...] = ()
         self._rounds: list[list[Trial]] = []
         self._failures: dict[str, str] = {}
@@ -87,12 +79,15 @@ class Experiment:
         """What the complete rounds have found. ``ended_by`` is known here unless the run was cut short."""
         return Run(
             plan=self._plan,
-            subjects=tuple(self._subject(contender) for contender in self._contenders),
+            subjects=tuple(
+                contender.subject(chain.from_iterable(self._rounds), self._failures.get(contender.name))
+                for contender in self._contenders
+            ),
             environment=self._environment,
             wsbench_version=__version__,
             command=self._command,
             started_at=self._started_at,
-            finished_at=_now(),
+            finished_at=environment.now(),
             incomplete_reason=incomplete_reason,
             ended_by=ended_by or self._ended_by,
             warnings=tuple(self._warnings),
@@ -108,14 +103,8 @@ class Experiment:
         load, cpus = self._environment["load_average"], self._environment["cpu_count"]
         if load > cpus / 2:
             self._warnings.append(f"the machine was busy before the run began: load average {load} on {cpus} CPUs")
-        async with AsyncExitStack() as stack:
-            driver = await stack.enter_async_context(driver_process(self._output / "driver.log", plan.workers))
-            for target in plan.targets:
-                await self._probe(driver, target)
-            lab = await stack.enter_async_context(open_lab(self._lab_plan())) if plan.arms else None
-            self._contenders = tuple(_contenders(plan, lab))
-            trials = Trials(driver, lab, self._watcher)
-            await trials.note_idle()
+        async with staged(plan, self._output, self._envoy, self._watcher) as stage:
+            self._contenders, trials = stage.contenders, stage.trials
             begun_s = time.monotonic()
             while self._ended_by is None:
                 self._round += 1
@@ -182,73 +171,3 @@ class Experiment:
     def _give_up(self, name: str, why: str) -> None:
         self._failures[name] = why
         self._watcher.note(f"{name}: given up: {why}")
-
-    def _subject(self, contender: Contender) -> Subject:
-        claim = contender.claim
-        return Subject(
-            name=contender.name,
-            kind=contender.kind,
-            summary=contender.summary,
-            url=contender.url,
-            claim=document.Claim(
-                hop_protocol=claim.hop_protocol if claim else None,
-                refused_status=claim.refused_status if claim else None,
-            ),
-            trials=tuple(trial for trials in self._rounds for trial in trials if trial.name == contender.name),
-            failure=self._failures.get(contender.name),
-        )
-
-    def _lab_plan(self) -> LabPlan:
-        plan = self._plan
-        return LabPlan(
-            arms=plan.arms,
-            output=self._output,
-            envoy=self._envoy,
-            envoy_concurrency=plan.envoy_concurrency,
-            server_engine=plan.server_engine,
-            max_message_bytes=plan.mix.largest_bytes,
-        )
-
-    async def _probe(self, driver: DriverProcess, target: Target) -> None:
-        """One short exchange before the run: a dead target is no matter of minutes."""
-        plan = DrivePlan(
-            target.url,
-            connections=1,
-            warmup_ns=0,
-            duration_ns=_PROBE_NS,
-            payload_bytes=self._plan.payload_bytes,
-            payload_kind=self._plan.payload_kind,
-            engine=self._plan.engine,
-            payload_mix=self._plan.payload_mix,
-            pattern=self._plan.pattern,
-        )
-        recording = await driver.drive(plan, _unheard)
-        words = failure_words(recording)
-        if not recording.opened:
-            raise TargetError(f"target {target.name!r} ({target.url}) cannot be measured: {words}")
-        if not recording.received:
-            does = "count" if plan.pattern.one_way else "echo"
-            found = words or f"{recording.mismatched} wrong, {recording.unanswered} missing of {recording.sent}"
-            raise TargetError(f"target {target.name!r} ({target.url}) does not {does} what it is sent: {found}")
-
-
-def _contenders(plan: RunPlan, lab: Lab | None) -> list[Contender]:
-    found = []
-    for arm in plan.arms:
-        assert lab is not None, "a plan with arms has a lab"
-        place = lab.targets[arm.name]
-        kind = "sidecar" if arm.hop else "direct"
-        found.append(Contender(arm.name, kind, arm.summary, place.url, arm.claim, place))
-    found.extend(
-        Contender(target.name, "target", "a target of the user's own", target.url, None, None)
-        for target in plan.targets
-    )
-    return found
-
-
-async def _unheard(_progress: DriveProgress) -> None:
-    pass
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

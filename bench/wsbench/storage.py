@@ -28,18 +28,19 @@ def schema(version: int = document.SCHEMA_VERSION) -> dict[str, Any]:
 
 
 class OutputFolder:
-    """A folder that one run writes to.
+    """A folder that one run writes to; ``result`` is the name of the file that only one run may write.
 
     ``claim`` raises UsageError where the folder cannot be written or already holds a result; the writers raise
     ResultError. A file is there whole or not at all.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, result: str = RESULT) -> None:
         self.path = path
+        self._result = result
 
     def claim(self) -> None:
         """Make the folder and see that it can be written to, before anything is measured."""
-        if (self.path / RESULT).exists():
+        if (self.path / self._result).exists():
             raise UsageError(f"{self.path} already holds a result: give another folder with --output, or remove it")
         try:
             self.path.mkdir(parents=True, exist_ok=True)

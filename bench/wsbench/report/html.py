@@ -27,9 +27,11 @@ def render(result: document.Result) -> str:
     said = verdict.of(result)
     forests = _forests(result, said)
     lost = tables.losses(result)
-    return _template().render(
+    return template(
+        "report.html.j2"
+    ).render(
         result=result,
-        alerts=reading.alerts(result),
+        alerts=reading.alerts(result, result["arms"]),
         verdict=said,
         interval_name=tables.interval_name(result),
         setting=tables.setting(result),
@@ -79,7 +81,8 @@ def _forests(result: document.Result, said: verdict.Verdict) -> list[tuple[str, 
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page's template; what it is given is escaped."""
     environment = Environment(
         loader=PackageLoader("wsbench.report", ""),
         autoescape=True,
@@ -89,4 +92,4 @@ def _template() -> Template:
     )
     environment.filters["counted"] = wording.counted
     environment.filters["sentence"] = reading.sentence
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wsbench import document
+    from wsbench.report.reading import Alert
 
 _PLAIN_CODE = re.compile(r"[A-Za-z0-9 ._/:=+,-]+")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")
@@ -52,37 +53,42 @@ def block(words: str, language: str = "") -> list[str]:
 
 
 def _lines(result: document.Result) -> Iterator[str]:
-    for alert in reading.alerts(result):
-        yield "> [!CAUTION]"
-        yield f"> **{text(alert.title)}**"
-        yield f"> {text(alert.text)}"
-        yield ""
+    yield from alerted(reading.alerts(result, result["arms"]))
     yield from _verdict(result)
     for table in (tables.round_trips(result), throughput(result), tables.connects(result)):
-        yield from _titled(table)
+        yield from titled(table)
     lost = tables.losses(result)
     if any(cell.mark is Mark.BAD for row in lost.rows for cell in row.cells):
-        yield from _titled(lost)
+        yield from titled(lost)
     elif lost.rows:
         yield "No message unanswered, unsent or mismatched; no errors."
         yield ""
     yield from _refusals(result)
     if result["comparisons"]:
-        yield from _titled(tables.comparisons(result))
-    yield from _folded(f"Proof: {_standings(result)}", _proof(result))
-    yield from _titled(tables.costs(result))
-    yield from _titled(headroom(result))
-    yield from _folded("Rounds", _table(tables.rounds(result)))
+        yield from titled(tables.comparisons(result))
+    yield from folded(f"Proof: {_standings(result)}", _proof(result))
+    yield from titled(tables.costs(result))
+    yield from titled(headroom(result))
+    yield from folded("Rounds", tabulated(tables.rounds(result)))
     if result["warnings"]:
         yield "**Warnings**"
         yield ""
         yield from (f"- {text(warning)}" for warning in result["warnings"])
         yield ""
-    yield from _folded("Plan and environment", _facts([*tables.plan(result), *tables.environment(result)]))
-    yield from _folded("How to read this", [f"- {text(hint)}" for hint in tables.how_to_read(result)])
+    yield from folded("Plan and environment", _facts([*tables.plan(result), *tables.environment(result)]))
+    yield from folded("How to read this", [f"- {text(hint)}" for hint in tables.how_to_read(result)])
     yield "Run it again:"
     yield ""
     yield from block(result["command"], "sh")
+
+
+def alerted(alerts: Iterable[Alert]) -> Iterator[str]:
+    """What must be said first."""
+    for alert in alerts:
+        yield "> [!CAUTION]"
+        yield f"> **{text(alert.title)}**"
+        yield f"> {text(alert.text)}"
+        yield ""
 
 
 def _verdict(result: document.Result) -> Iterator[str]:
@@ -97,15 +103,17 @@ def _verdict(result: document.Result) -> Iterator[str]:
     yield ""
 
 
-def _titled(table: tables.Table) -> Iterator[str]:
+def titled(table: tables.Table) -> Iterator[str]:
+    """A table with its title; nothing where it has no rows."""
     if not table.rows:
         return
     yield f"**{text(table.title)}**"
     yield ""
-    yield from _table(table)
+    yield from tabulated(table)
 
 
-def _table(table: tables.Table) -> Iterator[str]:
+def tabulated(table: tables.Table) -> Iterator[str]:
+    """A table and its note."""
     yield _row(text(column) for column in table.columns)
     yield _row(":--" if place <= table.words else "--:" for place in range(len(table.columns)))
     for row in table.rows:
@@ -168,7 +176,7 @@ def _facts(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield ""
 
 
-def _folded(summary: str, lines: Iterable[str]) -> Iterator[str]:
+def folded(summary: str, lines: Iterable[str]) -> Iterator[str]:
     """A fold. Its summary is HTML; GitHub reads Markdown in it only after an empty line."""
     yield f"<details><summary>{summary}</summary>"
     yield ""

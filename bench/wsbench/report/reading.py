@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 
 from wsbench import proof
 from wsbench.arms import Outcome
@@ -15,7 +15,11 @@ from wsbench.report import wording
 from wsbench_client import PatternKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wsbench import document
+
+_Document = TypeVar("_Document")
 
 
 class Judgement(StrEnum):
@@ -47,14 +51,32 @@ class Alert:
     text: str
 
 
-def cleaned(result: document.Result) -> document.Result:
-    """The result with every text in it printable: control characters, bidi marks and the like are spelled out."""
-    return cast("document.Result", _cleaned(result))
+class Standing(TypedDict):
+    """What of an arm, of any document, says whether its figures stand."""
+
+    kind: str
+    claim: document.Claim
+    proof: document.Proof
+    outcome: str
+    failure: str | None
 
 
-def alerts(result: document.Result) -> list[Alert]:
+class Ending(TypedDict):
+    """What of a document, of any kind, says whether it may be relied on at all."""
+
+    complete: bool
+    incomplete_reason: str | None
+    too_busy: str | None
+
+
+def cleaned(result: _Document) -> _Document:
+    """The document with every text in it printable: control characters, bidi marks and the like are spelled out."""
+    return cast("_Document", _cleaned(result))
+
+
+def alerts(result: Ending, by_name: Mapping[str, Standing]) -> list[Alert]:
     """What must be said first, the gravest first."""
-    arms = result["arms"].items()
+    arms = by_name.items()
     found = [
         Alert(
             Gravity.DISPROVED,
@@ -98,34 +120,34 @@ def alerts(result: document.Result) -> list[Alert]:
     return found
 
 
-def outcome(arm: document.ArmResult) -> Outcome:
+def outcome(arm: Standing) -> Outcome:
     """What became of the arm."""
     return Outcome(arm["outcome"])
 
 
-def standing(arm: document.ArmResult) -> proof.Verdict:
+def standing(arm: Standing) -> proof.Verdict:
     """The verdict of its proof."""
     return proof.Verdict(arm["proof"]["verdict"])
 
 
-def standing_words(arm: document.ArmResult) -> str:
+def standing_words(arm: Standing) -> str:
     """The verdict of its proof; where nothing is claimed, there is nothing to prove."""
     found = standing(arm)
     nothing_claimed = found is proof.Verdict.UNPROVED and arm["kind"] == "target" and not claims(arm)
     return f"{found}, claims nothing" if nothing_claimed else found.value
 
 
-def stands(arm: document.ArmResult) -> bool:
+def stands(arm: Standing) -> bool:
     """Whether the arm's figures may be shown as a result."""
     return outcome(arm) is Outcome.MEASURED and standing(arm) is not proof.Verdict.DISPROVED
 
 
-def claims(arm: document.ArmResult) -> bool:
+def claims(arm: Standing) -> bool:
     """Whether the arm says anything of its hop."""
     return arm["claim"]["hop_protocol"] is not None or arm["claim"]["refused_status"] is not None
 
 
-def claim(arm: document.ArmResult) -> str:
+def claim(arm: Standing) -> str:
     """What the arm says of its hop."""
     protocol, status = arm["claim"]["hop_protocol"], arm["claim"]["refused_status"]
     if protocol is None and status is None:
@@ -135,7 +157,7 @@ def claim(arm: document.ArmResult) -> str:
     return ", and ".join(part for part in (spoken, refused) if part)
 
 
-def failure(arm: document.ArmResult) -> str:
+def failure(arm: Standing) -> str:
     """Why an arm was given up."""
     return arm["failure"] or "no reason was recorded"
 

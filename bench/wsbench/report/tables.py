@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from wsbench import proof
 from wsbench.report import load, reading, verdict, wording
@@ -68,6 +68,15 @@ class Table:
     rows: tuple[Row, ...]
     words: int = 0
     note: str = ""
+
+
+class Provenance(TypedDict):
+    """What of a document, of any kind, says where it comes from."""
+
+    environment: document.Environment
+    wsbench_version: str
+    started_at: str
+    finished_at: str
 
 
 def round_trips(result: document.Result) -> Table:
@@ -333,7 +342,7 @@ def setting(result: document.Result) -> str:
     )
 
 
-def environment(result: document.Result) -> list[tuple[str, str]]:
+def environment(result: Provenance) -> list[tuple[str, str]]:
     """The machine and the versions."""
     found = result["environment"]
     return [

@@ -21,11 +21,12 @@ from wsbench.report.tables import Mark
 from wsbench.report.throughput import throughput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
 
     from wsbench import document
+    from wsbench.report.reading import Alert
 
 WIDTH = 100
 
@@ -59,7 +60,16 @@ def print_summary(result: document.Result, console: Console) -> None:
 
     Where the console is no terminal it is plain text, 100 columns wide; what its encoding cannot say becomes "?".
     """
-    summary = render(result)
+    print_within(render(result), console)
+
+
+def render(result: document.Result) -> RenderableType:
+    """The summary as a rich renderable; print it no wider than ``WIDTH``."""
+    return Group(*_parts(reading.cleaned(result)))
+
+
+def print_within(summary: RenderableType, console: Console) -> None:
+    """Print no wider than 100 columns; plain text of that width where the console is no terminal."""
     if console.is_terminal and console.encoding.lower().startswith("utf"):
         console.print(summary, width=min(console.width, WIDTH))
         return
@@ -70,38 +80,30 @@ def print_summary(result: document.Result, console: Console) -> None:
     console.out(text.encode(console.encoding, "replace").decode(console.encoding), end="", highlight=False)
 
 
-def render(result: document.Result) -> RenderableType:
-    """The summary as a rich renderable; print it no wider than ``WIDTH``."""
-    return Group(*_parts(reading.cleaned(result)))
-
-
 def _parts(result: document.Result) -> Iterator[RenderableType]:
-    for alert in reading.alerts(result):
-        loud = "bold white on red" if alert.gravity in {Gravity.DISPROVED, Gravity.FAILED} else "bold black on yellow"
-        yield Text(f" {alert.title} ", style=loud)
-        yield _indented(Text(alert.text))
+    yield from alerted(reading.alerts(result, result["arms"]))
     yield from _verdict(verdict.of(result))
-    yield _indented(Text(tables.setting(result), style="dim"))
-    yield from _table(tables.round_trips(result))
-    yield from _table(throughput(result))
-    yield from _table(tables.connects(result))
+    yield indented(Text(tables.setting(result), style="dim"))
+    yield from tabulated(tables.round_trips(result))
+    yield from tabulated(throughput(result))
+    yield from tabulated(tables.connects(result))
     yield from _losses(result)
     yield from _refusals(result)
     if result["comparisons"]:
-        yield from _table(tables.comparisons(result, limit=_COMPARISONS))
-    yield from _heading("Proof")
+        yield from tabulated(tables.comparisons(result, limit=_COMPARISONS))
+    yield from heading("Proof")
     yield from _proof(result)
-    yield from _table(tables.costs(result))
-    yield from _table(headroom(result))
+    yield from tabulated(tables.costs(result))
+    yield from tabulated(headroom(result))
     yield from _rounds(result)
     if result["warnings"]:
-        yield from _heading("Warnings")
+        yield from heading("Warnings")
         for warning in result["warnings"]:
-            yield _indented(Text(f"! {warning}", style="yellow"))
-    yield from _heading("Run it again")
-    yield _indented(Text(result["command"]))
+            yield indented(Text(f"! {warning}", style="yellow"))
+    yield from heading("Run it again")
+    yield indented(Text(result["command"]))
     machine = dict(tables.environment(result))
-    yield _indented(
+    yield indented(
         Text(
             f"{machine['CPU']}; kernel {machine['kernel']}; Envoy {machine['Envoy']}; "
             f"seed {result['plan']['seed']}; wsbench {machine['wsbench']}",
@@ -110,25 +112,38 @@ def _parts(result: document.Result) -> Iterator[RenderableType]:
     )
 
 
+def alerted(alerts: Iterable[Alert]) -> Iterator[RenderableType]:
+    """What must be said first."""
+    for alert in alerts:
+        loud = "bold white on red" if alert.gravity in {Gravity.DISPROVED, Gravity.FAILED} else "bold black on yellow"
+        yield Text(f" {alert.title} ", style=loud)
+        yield indented(Text(alert.text))
+
+
 def _verdict(said: verdict.Verdict) -> Iterator[RenderableType]:
     yield NewLine()
     yield Text(said.title, style=_VERDICT_STYLES[said.judgement])
     for text in (said.detail, said.evidence):
         if text:
-            yield _indented(Text(text))
+            yield indented(Text(text))
 
 
-def _heading(text: str) -> Iterator[RenderableType]:
+def heading(text: str) -> Iterator[RenderableType]:
+    """A heading."""
     yield NewLine()
     yield Text(text, style="bold cyan")
 
 
-def _indented(what: RenderableType) -> Padding:
+def indented(what: RenderableType) -> Padding:
+    """What belongs to a heading."""
     return Padding(what, (0, 0, 0, 2))
 
 
-def _table(table: tables.Table) -> Iterator[RenderableType]:
-    """Notes stand below their table: a note in a cell would make its column as wide as the note."""
+def tabulated(table: tables.Table) -> Iterator[RenderableType]:
+    """A table with its heading and note; nothing where it has no rows.
+
+    Notes stand below their table: a note in a cell would make its column as wide as the note.
+    """
     if not table.rows:
         return
     drawn = _drawn()
@@ -146,11 +161,11 @@ def _table(table: tables.Table) -> Iterator[RenderableType]:
         drawn.add_row(Text(row.head if row.first else "", style="bold"), *cells)
     if table.note:
         notes.append(Text(table.note, style="dim"))
-    yield from _heading(table.title)
+    yield from heading(table.title)
     if drawn.row_count:
         yield drawn
     for note in notes:
-        yield _indented(note)
+        yield indented(note)
 
 
 def _drawn() -> RichTable:
@@ -171,14 +186,14 @@ def _losses(result: document.Result) -> Iterator[RenderableType]:
     if not table.rows:
         return
     if any(cell.mark is Mark.BAD for row in table.rows for cell in row.cells):
-        yield from _table(table)
+        yield from tabulated(table)
         return
     received = sum(arm["received"] for arm in result["arms"].values() if reading.stands(arm))
     text = (
         f"{received:,} messages {reading.answered(result)}: "
         "none unanswered, unsent, mismatched or beyond the histogram; no errors."
     )
-    yield _indented(Text(text, style="green"))
+    yield indented(Text(text, style="green"))
 
 
 def _refusals(result: document.Result) -> Iterator[RenderableType]:
@@ -186,15 +201,15 @@ def _refusals(result: document.Result) -> Iterator[RenderableType]:
         refusal = arm["refusal"]
         if reading.outcome(arm) is Outcome.REFUSED and refusal is not None:
             yield NewLine()
-            yield _indented(Text.assemble((name, "bold"), f": {reading.refusal(arm)}"))
-            yield _indented(Text(f"  why: {refusal['reason']}"))
-            yield _indented(Text(f"  remedy: {refusal['remedy']}"))
+            yield indented(Text.assemble((name, "bold"), f": {reading.refusal(arm)}"))
+            yield indented(Text(f"  why: {refusal['reason']}"))
+            yield indented(Text(f"  remedy: {refusal['remedy']}"))
 
 
 def _proof(result: document.Result) -> Iterator[RenderableType]:
     for name, arm in result["arms"].items():
         standing = reading.standing(arm)
-        yield _indented(
+        yield indented(
             Text.assemble(
                 (name, "bold"),
                 " claims ",
@@ -204,7 +219,7 @@ def _proof(result: document.Result) -> Iterator[RenderableType]:
             )
         )
         for witness in arm["proof"]["witnesses"]:
-            yield _indented(
+            yield indented(
                 Text(
                     f"  {witness['witness'].replace('_', ' ')} {witness['verdict']}: "
                     f"{wording.counted(witness['websockets'], 'WebSocket')}, {witness['says'] or 'no protocol named'}"
@@ -231,7 +246,7 @@ def _rounds(result: document.Result) -> Iterator[RenderableType]:
             ends = (shown(min(known)), shown(max(known)), apart.removesuffix(" higher"))
             grid.add_row(Text(name, style="bold"), sparkline(values), *ends)
     if grid.row_count:
-        yield from _heading(f"{title} by round")
+        yield from heading(f"{title} by round")
         yield grid
 
 
