@@ -1,4 +1,4 @@
-"""The options of ``wsbench run``: from words to a plan."""
+"""The options that commands share: from words to a plan."""
 
 from __future__ import annotations
 
@@ -17,70 +17,6 @@ from wsbench_server.units import parse_duration_ns, parse_size_bytes
 _PRECISION_WITHIN_NS = 30 * 60 * 1_000_000_000
 
 _DEFAULT_ROUNDS = 10
-
-EXAMPLES = """\
-examples:
-  wsbench run                                       all arms, ten rounds, about two minutes
-  wsbench run --arms http1,http2 -c 256 -p 1KiB     two arms, more connections, larger messages
-  wsbench run --rate 5000 --rounds 20               open loop: 5,000 messages a second in all
-  wsbench run --until-precision 5% --max-duration 10m
-                                                    as many rounds as every interval within 5% takes
-  wsbench run --payload 16KiB --pattern one-way     how many MB/s get through upstream
-  wsbench run --target a=ws://127.0.0.1:8080/ --target b=ws://127.0.0.1:8081/
-                                                    two URLs of your own, no lab
-  wsbench run --sabotage http2                      break an arm on purpose, see the witnesses catch it
-
-exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 interrupted (what was measured is saved)
-"""
-
-
-def add_run_options(run: argparse.ArgumentParser) -> None:
-    """All of them, in groups."""
-    add_subjects(run)
-    load = run.add_argument_group("the load")
-    add_load(load)
-    load.add_argument(
-        "--rounds",
-        type=count,
-        metavar="N",
-        help="every arm once a round (default: 10, or as many as the comparisons of these arms need)",
-    )
-    load.add_argument(
-        "--until-precision",
-        type=argument(share),
-        metavar="P%",
-        help="go on beyond --rounds until every interval shown is within P%% of its middle, as in 5%%",
-    )
-    load.add_argument(
-        "--max-duration",
-        type=duration,
-        metavar="T",
-        help="begin no further round after this time (default: none; 30m with --until-precision)",
-    )
-    load.add_argument(
-        "-R",
-        "--rate",
-        type=rate,
-        default="max",
-        metavar="max|N",
-        help="messages a second over all connections: the open loop; max is the closed loop (default: max)",
-    )
-    load.add_argument(
-        "--connect-rate", type=rate, default="max", metavar="max|N", help="connections opened a second (default: max)"
-    )
-    load.add_argument(
-        "--ramp", type=duration, metavar="T", help="open the connections spread evenly over this time (default: no)"
-    )
-    parts = run.add_argument_group("the parts")
-    add_parts(parts)
-    parts.add_argument(
-        "--sabotage",
-        action="append",
-        default=[],
-        metavar="ARM",
-        help="configure this arm's hop contrary to its claim, to see that the witnesses disprove it",
-    )
-    add_output(run)
 
 
 def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") -> None:

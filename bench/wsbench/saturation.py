@@ -7,6 +7,7 @@ echo server was at its own, the search says so instead.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -84,6 +85,12 @@ class Objective:
         return cls(float(found[1]), limit_ns)
 
 
+def lowest_rate(objectives: Sequence[Objective], duration_ns: int) -> float:
+    """Below it a trial sends fewer messages than its percentiles need: one at least beyond each of them."""
+    needed = max(100 / (100 - objective.percentile) for objective in objectives)
+    return round(needed / (duration_ns / 1e9), 3)
+
+
 def parse_objectives(text: str) -> tuple[Objective, ...]:
     """Several, with commas between. Raises ValueError."""
     return tuple(Objective.parse(part) for part in text.split(","))
@@ -105,6 +112,12 @@ class SaturationPlan:
     def __post_init__(self) -> None:
         if not self.objectives:
             raise UsageError("nothing limits the search: give --slo")
+        fewest = lowest_rate(self.objectives, self.load.duration_ns)
+        if self.search.lowest < fewest:
+            raise UsageError(
+                f"at {self.search.lowest:g} messages a second a trial sends too few of them for its percentiles: "
+                f"--first-rate must be {math.ceil(fewest)} or more, or --duration longer"
+            )
         if not 0 <= self.max_lost < 1:
             raise UsageError(f"--max-lost must be from 0% and below 100%, not {self.max_lost:.4%}")
         refusing = [arm.name for arm in self.load.arms if arm.claim.refused_status]

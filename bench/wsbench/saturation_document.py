@@ -38,6 +38,7 @@ class Plan(TypedDict):
     objectives: list[Objective]
     max_lost: float
     first_rate: float
+    lowest_rate: float
     highest_rate: float
     growth: float
     resolution: float
@@ -187,6 +188,7 @@ def _plan(plan: SaturationPlan) -> Plan:
         objectives=[Objective(percentile=one.percentile, limit_us=one.limit_ns / 1000) for one in plan.objectives],
         max_lost=plan.max_lost,
         first_rate=search.first,
+        lowest_rate=search.lowest,
         highest_rate=search.highest,
         growth=search.growth,
         resolution=search.resolution,

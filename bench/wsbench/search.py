@@ -17,21 +17,24 @@ _DIGITS = 3
 class SearchPlan:
     """Where to search, and how finely: rates per second.
 
-    Growth multiplies by ``growth`` from ``first`` up to ``highest``; the search ends with a bracket whose ends are at
-    most ``resolution`` (0.05 for 5%) apart. A rate is decided by a majority of ``repeats`` trials. Raises ValueError,
-    with the value in it, for what cannot be searched.
+    Growth multiplies by ``growth`` from ``first`` up to ``highest``; where ``first`` is not carried, rates shrink by as
+    much down to ``lowest``. The search ends with a bracket whose ends are at most ``resolution`` (0.05 for 5%) apart. A
+    rate is decided by a majority of ``repeats`` trials. Raises ValueError, with the value in it, for what cannot be
+    searched.
     """
 
     first: float = 1_000.0
+    lowest: float = 1.0
     highest: float = 1_000_000.0
     growth: float = 2.0
     resolution: float = 0.05
     repeats: int = 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.highest:
+        if not 0 < self.lowest <= self.first <= self.highest:
             raise ValueError(
-                f"the first rate must be above 0 and at most the highest, {self.highest:g}/s: {self.first:g}"
+                f"the first rate must be from {self.lowest:,.10g}/s to the highest, {self.highest:,.10g}/s: "
+                f"{self.first:,.10g}"
             )
         if not self.growth > 1:
             raise ValueError(f"rates must grow: a factor above 1, not {self.growth:g}")
@@ -59,7 +62,6 @@ class Search:
 
     def __init__(self, plan: SearchPlan) -> None:
         self._plan = plan
-        self._lowest = plan.first / plan.growth**10
         # Votes by rate: carried, not carried.
         self._votes: dict[float, tuple[int, int]] = {}
 
@@ -79,8 +81,8 @@ class Search:
             return max(open_rates)
         low = max((rate for rate in below if self._leaning(rate)), default=None)
         if low is None:
-            lower = _rounded(min(self._votes) / self._plan.growth)
-            return lower if lower >= self._lowest else None
+            tried = min(self._votes)
+            return max(_rounded(tried / self._plan.growth), self._plan.lowest) if tried > self._plan.lowest else None
         if high / low > 1 + self._plan.resolution:
             middle = _rounded(math.sqrt(low * high))
             if low < middle < high:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
 
-from wsbench import document
+from wsbench import document, saturation_document
 from wsbench.errors import ResultError, UsageError
-from wsbench.report import html, markdown
 from wsbench.upgrading import upgraded
 
 if TYPE_CHECKING:
@@ -18,17 +17,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESULT = "result.json"
+SATURATION = "saturation.json"
 _READABLE = (1, 2)
 
 
-def schema(version: int = document.SCHEMA_VERSION) -> dict[str, Any]:
-    """The JSON Schema of a version of result.json, as shipped in the package."""
-    text = resources.files("wsbench").joinpath(f"schema/result-{version}.schema.json").read_text("utf-8")
+def schema(version: int = document.SCHEMA_VERSION, kind: str = "result") -> dict[str, Any]:
+    """The JSON Schema of a version of result.json, or of a document of another kind, as shipped in the package."""
+    text = resources.files("wsbench").joinpath(f"schema/{kind}-{version}.schema.json").read_text("utf-8")
     return cast("dict[str, Any]", json.loads(text))
 
 
 class OutputFolder:
-    """A folder that one run writes to; ``result`` is the name of the file that only one run may write.
+    """A folder that one experiment writes to; ``result`` is the name of the file that only one may write.
 
     ``claim`` raises UsageError where the folder cannot be written or already holds a result; the writers raise
     ResultError. A file is there whole or not at all.
@@ -58,19 +58,9 @@ class OutputFolder:
         if not any(self.path.iterdir()):
             self.path.rmdir()
 
-    def write_result(self, result: document.Result) -> None:
-        """result.json."""
-        self.write_text(RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
-
-    def write_reports(self, result: document.Result) -> None:
-        """report.html and report.md."""
-        self.write_text("report.html", html.render(result))
-        self.write_text("report.md", markdown.render(result))
-
-    def write_logs(self, logs: Mapping[str, str]) -> None:
-        """Histogram logs, by file name."""
-        for name, text in logs.items():
-            self.write_text(name, text)
+    def write_json(self, name: str, content: Mapping[str, object]) -> None:
+        """A document."""
+        self.write_text(name, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
         """A file of the folder."""
@@ -86,20 +76,41 @@ class OutputFolder:
 
 def read_result(path: Path) -> document.Result:
     """The result in a folder (or a result file itself). Raises UsageError where there is none that can be read."""
+    path, content = _read(path, RESULT, "run")
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version not in _READABLE:
+        raise UsageError(f"{path} has schema_version {version!r}; this wsbench reads {_READABLE[0]} to {_READABLE[-1]}")
+    _check(path, content, schema(version))
+    return cast("document.Result", upgraded(content))
+
+
+def holds_saturation(path: Path) -> bool:
+    """Whether this is the folder, or the file, of a search, not of a run."""
+    return (path / SATURATION).exists() if path.is_dir() else path.name == SATURATION
+
+
+def read_saturation(path: Path) -> saturation_document.Saturation:
+    """What a search found, in a folder (or the file itself). Raises UsageError where there is none to be read."""
+    path, content = _read(path, SATURATION, "saturate")
+    _check(path, content, schema(saturation_document.SCHEMA_VERSION, saturation_document.KIND))
+    return cast("saturation_document.Saturation", content)
+
+
+def _read(path: Path, name: str, command: str) -> tuple[Path, Any]:
+    """The file and the JSON in it."""
     if path.is_dir():
-        path = path / RESULT
+        path = path / name
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return path, json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"no result at {path}: give a folder that 'wsbench run' wrote") from None
+        raise UsageError(f"no result at {path}: give a folder that 'wsbench {command}' wrote") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}") from None
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version not in _READABLE:
-        raise UsageError(f"{path} has schema_version {version!r}; this wsbench reads {_READABLE[0]} to {_READABLE[-1]}")
-    failure = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema(version)).iter_errors(content))
+
+
+def _check(path: Path, content: object, described: dict[str, Any]) -> None:
+    failure = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(described).iter_errors(content))
     if failure is not None:
         raise UsageError(f"{path} is not a wsbench result: {failure.json_path}: {failure.message[:200]}")
-    return cast("document.Result", upgraded(content))

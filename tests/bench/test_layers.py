@@ -28,6 +28,9 @@ PURE = [
     "trial",
     "upgrading",
     "calibration",
+    "saturation",
+    "saturation_document",
+    "search",
     "report",
 ]
 IO = {"asyncio", "anyio", "subprocess", "socket", "urllib.request", "psutil", "threading"}

@@ -3,14 +3,15 @@ import os
 
 import pytest
 
-from wsbench.options import add_run_options, plan_of
+from wsbench.commands.run import add_options
+from wsbench.options import plan_of
 from wsbench.plan import DEFAULT_ARMS
 from wsbench_client import EngineName
 
 
 def parsed(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    add_run_options(parser)
+    add_options(parser)
     return parser.parse_args(words)
 
 

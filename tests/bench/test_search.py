@@ -118,8 +118,8 @@ def test_trials_left_shrink() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"first": 0}, "first rate must be above 0"),
-        ({"first": 2e6}, "at most the highest, 1e\\+06/s: 2e\\+06"),
+        ({"first": 0}, "first rate must be from 1/s"),
+        ({"first": 2e6}, "the highest, 1,000,000/s: 2,000,000"),
         ({"growth": 1}, "above 1, not 1"),
         ({"resolution": 0.001}, "0.1000%"),
         ({"resolution": 2}, "200.0000%"),

@@ -23,17 +23,16 @@ def result() -> document.Result:
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path / "deep" / "down")
     folder.claim()
-    folder.write_result(result())
-    folder.write_reports(result())
-    folder.write_logs({"a.hlog": "text"})
-    assert sorted(path.name for path in folder.path.iterdir()) == ["a.hlog", "report.html", "report.md", "result.json"]
+    folder.write_json("result.json", result())
+    folder.write_text("a.hlog", "text")
+    assert sorted(path.name for path in folder.path.iterdir()) == ["a.hlog", "result.json"]
     assert read_result(folder.path) == json.loads(json.dumps(result()))
     assert read_result(folder.path / "result.json") == read_result(folder.path)
 
 
 def test_a_result_is_not_overwritten(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path)
-    folder.write_result(result())
+    folder.write_json("result.json", result())
     with pytest.raises(UsageError, match="already holds a result"):
         folder.claim()
 
@@ -46,7 +45,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_file_before_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = OutputFolder(tmp_path)
-    folder.write_result(result())
+    folder.write_json("result.json", result())
     before = (tmp_path / "result.json").read_text()
     write_text = Path.write_text
 
@@ -56,7 +55,7 @@ def test_a_full_disk_leaves_the_file_before_it_whole(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Path, "write_text", half)
     with pytest.raises(ResultError, match=r"cannot write .*result\.json: No space left on device"):
-        folder.write_result(result())
+        folder.write_json("result.json", result())
     assert (tmp_path / "result.json").read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from wsbench.calibrating import FILE, Calibration
 from wsbench.calibration import CalibrationPlan, summarize
 from wsbench.errors import WsbenchError
+from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
 from wsbench.interruption import exit_code_of, run_interruptible
 from wsbench.options import count, duration, rate, whole
 from wsbench.report import calibration as report
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from wsbench.calibration import Study
     from wsbench.interruption import Ending
-
-EXIT_OK, EXIT_FAILED = 0, 3
 
 EXAMPLES = """\
 examples:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from wsbench.conditions import GRAMMAR, parse_condition
+from wsbench.exit_codes import EXIT_CONDITION, EXIT_OK
 from wsbench.report import run_comparison as report
 from wsbench.report.terminal import WIDTH
 from wsbench.run_comparison import compare_runs
@@ -16,8 +17,6 @@ from wsbench.storage import read_result
 
 if TYPE_CHECKING:
     import argparse
-
-EXIT_OK, EXIT_CONDITION = 0, 4
 
 EXAMPLES = f"""\
 examples:

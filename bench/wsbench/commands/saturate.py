@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import json
-import shlex
-import signal
-import sys
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from wsbench.arms import Outcome
-from wsbench.envoy import EnvoyBinary
-from wsbench.errors import ResultError, UsageError, WsbenchError
-from wsbench.interruption import exit_code_of, run_interruptible
+from wsbench.commands.experiments import carry_out, command_again, conclude, envoy_for, new_folder, reason_of
+from wsbench.errors import UsageError
 from wsbench.options import add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
 from wsbench.plan import DEFAULT_ARMS, arms_named
 from wsbench.progress import watcher_for
 from wsbench.report import saturation as report
 from wsbench.saturating import Saturation
-from wsbench.saturation import SaturationPlan, parse_objectives
+from wsbench.saturation import SaturationPlan, lowest_rate, parse_objectives
 from wsbench.saturation_document import to_document
 from wsbench.search import SearchPlan
-from wsbench.storage import OutputFolder
+from wsbench.storage import SATURATION, OutputFolder
 from wsbench_server.cli import argument
 
 if TYPE_CHECKING:
     import argparse
 
-    from wsbench.interruption import Ending
     from wsbench.saturation_document import Saturation as Document
-
-EXIT_OK, EXIT_FAILED = 0, 3
-FILE = "saturation.json"
 
 EXAMPLES = """\
 examples:
@@ -95,23 +85,47 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, words: list[str]) -> int:
     """Search, write, print; the exit code."""
     plan = _plan(arguments)
-    needs_envoy = any(arm.hop for arm in plan.load.arms)
-    envoy = EnvoyBinary.find(plan.load.envoy_path) if needs_envoy else None
-    folder = OutputFolder(
-        arguments.output or Path("results") / f"saturation-{datetime.now().strftime('%Y-%m-%dT%H-%M-%S')}", FILE
-    )
+    envoy = envoy_for(plan.load)
+    folder = OutputFolder(arguments.output or new_folder("saturation-"), SATURATION)
     folder.claim()
-    seed = [] if any(word.startswith("--seed") for word in words) else ["--seed", str(plan.load.seed)]
-    command = shlex.join(["python", "-m", "wsbench", *words, *seed])
     with watcher_for(Console(stderr=True), wanted=not arguments.no_progress) as watcher:
         search = Saturation(
-            plan, folder.path, envoy, command, watcher, lambda found: _write(folder, to_document(found))
+            plan,
+            folder.path,
+            envoy,
+            command_again(words, plan.load.seed),
+            watcher,
+            lambda so_far: folder.write_json(SATURATION, to_document(so_far)),
         )
-        ending = run_interruptible(search.run)
-    if isinstance(ending, WsbenchError) and not search.measured_anything:
-        folder.abandon()
-        raise ending
-    return _conclude(search, ending, folder, arguments.format)
+        ending = carry_out(search, folder)
+    found = to_document(search.result(reason_of(ending, search.where)))
+
+    def write() -> None:
+        folder.write_json(SATURATION, found)
+        render(found, folder)
+
+    where = f"report: {folder.path / 'saturation.html'}   result: {folder.path / SATURATION}"
+    return conclude(
+        ending,
+        write,
+        lambda: show(found, arguments.format),
+        None if arguments.format == "json" else where,
+        fit=not any(arm["outcome"] == Outcome.FAILED for arm in found["arms"].values()),
+    )
+
+
+def render(found: Document, folder: OutputFolder) -> None:
+    """saturation.html and saturation.md. Raises ResultError."""
+    folder.write_text("saturation.html", report.render_html(found))
+    folder.write_text("saturation.md", report.render_markdown(found))
+
+
+def show(found: Document, output_format: str) -> None:
+    """What was found, on standard output."""
+    if output_format == "json":
+        print(json.dumps(found, indent=1, allow_nan=False))
+    else:
+        report.print_summary(found, Console())
 
 
 def _plan(arguments: argparse.Namespace) -> SaturationPlan:
@@ -124,6 +138,7 @@ def _plan(arguments: argparse.Namespace) -> SaturationPlan:
     try:
         search = SearchPlan(
             first=arguments.first_rate,
+            lowest=min(arguments.first_rate, lowest_rate(arguments.slo, arguments.duration)),
             highest=arguments.highest_rate,
             resolution=arguments.resolution,
             repeats=arguments.repeats,
@@ -136,36 +151,3 @@ def _plan(arguments: argparse.Namespace) -> SaturationPlan:
 def _carrying() -> list[str]:
     """The arms that can be searched."""
     return [arm.name for arm in arms_named(DEFAULT_ARMS) if not arm.claim.refused_status]
-
-
-def _write(folder: OutputFolder, found: Document) -> None:
-    folder.write_text(FILE, json.dumps(found, indent=1, allow_nan=False) + "\n")
-
-
-def _conclude(search: Saturation, ending: Ending, folder: OutputFolder, output_format: str) -> int:
-    """Write everything, print the result, choose the exit code. A full disk costs files, not the figures printed."""
-    reason = None
-    if isinstance(ending, signal.Signals):
-        reason = f"interrupted by {ending.name} {search.where}"
-    elif ending is not None:
-        reason = f"{ending} ({search.where})"
-    found = to_document(search.result(reason))
-    troubles = [ending] if isinstance(ending, WsbenchError) else []
-    try:
-        _write(folder, found)
-        folder.write_text("saturation.html", report.render_html(found))
-        folder.write_text("saturation.md", report.render_markdown(found))
-    except ResultError as error:
-        troubles.append(error)
-    if output_format == "json":
-        print(json.dumps(found, indent=1, allow_nan=False))
-    else:
-        report.print_summary(found, Console())
-        if not troubles:
-            print(f"\nreport: {folder.path / 'saturation.html'}   result: {folder.path / FILE}")
-    for said in dict.fromkeys(str(trouble) for trouble in troubles):
-        print(f"wsbench: error: {said}", file=sys.stderr)
-    if isinstance(ending, signal.Signals):
-        return exit_code_of(ending)
-    failed = troubles or any(arm["outcome"] == Outcome.FAILED for arm in found["arms"].values())
-    return EXIT_FAILED if failed else EXIT_OK

@@ -4,18 +4,19 @@ import itertools
 import re
 import shutil
 import subprocess
+from functools import partial
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.bench.report import examples
-from wsbench.report import html
+from tests.bench.report.test_saturation import SEARCHES
+from wsbench.report import html, saturation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    from wsbench import document
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 CHROMIUM = shutil.which("chromium")
@@ -59,8 +60,23 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def test_the_page_is_well_formed(example: document.Result) -> None:
-    page = Page(html.render(example))
+def _page(render: Callable[[Any], str], make: Callable[[], Any]) -> str:
+    return render(make())
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    **{name: partial(_page, html.render, make) for name, make in examples.EXAMPLES.items()},
+    **{f"saturation {name}": partial(_page, saturation.render_html, make) for name, make in SEARCHES.items()},
+}
+
+
+@pytest.fixture(params=sorted(PAGES))
+def text(request: pytest.FixtureRequest) -> str:
+    return PAGES[request.param]()
+
+
+def test_the_page_is_well_formed(text: str) -> None:
+    page = Page(text)
     assert page.open == []
     names = [tag for tag, _ in page.tags]
     assert names[:3] == ["html", "head", "meta"]
@@ -68,8 +84,7 @@ def test_the_page_is_well_formed(example: document.Result) -> None:
     assert page.tags[2][1]["charset"] == "utf-8"
 
 
-def test_nothing_is_loaded_and_nothing_runs(example: document.Result) -> None:
-    text = html.render(example)
+def test_nothing_is_loaded_and_nothing_runs(text: str) -> None:
     page = Page(text)
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
     for _, attributes in page.tags:
@@ -91,28 +106,28 @@ def test_hostile_words_are_shown_and_do_nothing() -> None:
     assert examples.HOSTILE in "".join(Page(text).text)
 
 
-def test_headings_are_in_order(example: document.Result) -> None:
-    levels = [int(tag[1]) for tag, _ in Page(html.render(example)).tags if re.fullmatch(r"h\d", tag)]
+def test_headings_are_in_order(text: str) -> None:
+    levels = [int(tag[1]) for tag, _ in Page(text).tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
-def test_tables_have_captions_and_scopes(example: document.Result) -> None:
-    page = Page(html.render(example))
+def test_tables_have_captions_and_scopes(text: str) -> None:
+    page = Page(text)
     names = [tag for tag, _ in page.tags]
     assert names.count("table") == names.count("caption")
     assert all(found.get("scope") in {"col", "row"} for tag, found in page.tags if tag == "th")
 
 
-def test_drawings_have_a_role_and_words(example: document.Result) -> None:
-    for tag, found in Page(html.render(example)).tags:
+def test_drawings_have_a_role_and_words(text: str) -> None:
+    for tag, found in Page(text).tags:
         if tag == "svg":
             assert found.get("role") == "img" or found.get("aria-hidden") == "true"
 
 
-def test_the_page_is_small(example: document.Result) -> None:
-    assert len(html.render(example)) < 600_000
+def test_the_page_is_small(text: str) -> None:
+    assert len(text) < 600_000
 
 
 def _luminance(colour: str) -> float:
@@ -144,11 +159,14 @@ def test_contrast_is_enough_for_wcag_aa(scheme: str) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
-@pytest.mark.parametrize(("name", "size", "scheme"), [("closed_loop", "1120,4000", 1), ("hostile", "400,6000", 0)])
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    [("closed_loop", "1120,4000", 1), ("hostile", "400,6000", 0), ("saturation two", "1120,3000", 0)],
+)
 def test_chromium_shows_it_without_a_complaint(tmp_path: Path, name: str, size: str, scheme: int) -> None:
     assert CHROMIUM is not None
     page, picture = tmp_path / "report.html", tmp_path / "report.png"
-    page.write_text(html.render(examples.EXAMPLES[name]()), encoding="utf-8")
+    page.write_text(PAGES[name](), encoding="utf-8")
     ended = subprocess.run(
         [
             CHROMIUM,

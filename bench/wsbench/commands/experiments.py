@@ -1,0 +1,94 @@
+"""What the commands that make an experiment share: a folder of its own, an end in order, an exit code."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from wsbench.envoy import EnvoyBinary
+from wsbench.errors import ResultError, WsbenchError
+from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
+from wsbench.interruption import exit_code_of, run_interruptible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsbench.interruption import Ending
+    from wsbench.plan import RunPlan
+    from wsbench.storage import OutputFolder
+
+
+class Experiment(Protocol):
+    """What is carried out."""
+
+    @property
+    def measured_anything(self) -> bool:
+        """Whether there is anything to keep."""
+
+    @property
+    def where(self) -> str:
+        """How far it is, in words."""
+
+    async def run(self) -> None:
+        """Measure. Raises WsbenchError."""
+
+
+def new_folder(kind: str = "") -> Path:
+    """Where results go if no other place is named."""
+    return Path("results") / f"{kind}{datetime.now().strftime('%Y-%m-%dT%H-%M-%S')}"
+
+
+def command_again(words: list[str], seed: int) -> str:
+    """The command that repeats this one, the drawn seed included."""
+    drawn = [] if any(word.startswith("--seed") for word in words) else ["--seed", str(seed)]
+    return shlex.join(["python", "-m", "wsbench", *words, *drawn])
+
+
+def envoy_for(plan: RunPlan) -> EnvoyBinary | None:
+    """The Envoy of the plan's arms, if any has a hop. Raises UsageError where there is none to be found."""
+    return EnvoyBinary.find(plan.envoy_path) if any(arm.hop for arm in plan.arms) else None
+
+
+def carry_out(experiment: Experiment, folder: OutputFolder) -> Ending:
+    """Run it to its end, and say how it ended.
+
+    An error before anything was measured is raised, and leaves no folder.
+    """
+    ending = run_interruptible(experiment.run)
+    if isinstance(ending, WsbenchError) and not experiment.measured_anything:
+        folder.abandon()
+        raise ending
+    return ending
+
+
+def reason_of(ending: Ending, where: str) -> str | None:
+    """Why it is not complete; None where it is."""
+    if isinstance(ending, signal.Signals):
+        return f"interrupted by {ending.name} {where}"
+    return None if ending is None else f"{ending} ({where})"
+
+
+def conclude(
+    ending: Ending, write: Callable[[], None], show: Callable[[], None], where: str | None, *, fit: bool
+) -> int:
+    """Write everything, show the result and ``where`` it is, choose the exit code.
+
+    It is EXIT_OK only where all went well and what was found is ``fit``. A full disk costs files, not figures.
+    """
+    troubles = [str(ending)] if isinstance(ending, WsbenchError) else []
+    try:
+        write()
+    except ResultError as error:
+        troubles.append(str(error))
+    show()
+    if where and not troubles:
+        print(f"\n{where}")
+    for trouble in dict.fromkeys(troubles):
+        print(f"wsbench: error: {trouble}", file=sys.stderr)
+    if isinstance(ending, signal.Signals):
+        return exit_code_of(ending)
+    return EXIT_OK if fit and not troubles else EXIT_FAILED
