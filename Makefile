@@ -20,8 +20,8 @@ install: $(READY) ## make .venv with everything in it
 run: $(READY) ## compare direct, HTTP/1.1 and HTTP/2 on real Envoys (RUN_ARGS="--rounds 20" for more)
 	$(BIN)/python -m wsbench run $(RUN_ARGS)
 
-test: $(READY) ## all tests, on real Envoys
-	$(BIN)/python -m pytest $(TEST_ARGS)
+test: $(READY) ## all tests, on real Envoys, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -148,7 +148,7 @@ class Trials:
             client_sidecar=uses[0],
             server_sidecar=uses[1],
             machine=_machine_use(moments),
-            failure=_failure(contender.claim, recording),
+            failure=failure_of(contender.claim, recording),
         )
 
     def _use(self, pids: list[int], moments: Mapping[Phase, _Moment], hop_connections: int | None) -> ProcessUse | None:
@@ -170,6 +170,19 @@ def failure_words(recording: Recording) -> str:
     )
 
 
+def failure_of(claim: Claim | None, recording: Recording) -> str | None:
+    """Why a trial did not give what its arm claims; None where it did."""
+    words = failure_words(recording)
+    if claim is not None and claim.refused_status is not None:
+        return None if recording.rejections else f"nothing was refused: {words or 'every upgrade succeeded'}"
+    if not recording.opened:
+        return f"no connection could be opened: {words}"
+    if not recording.received:
+        missing = "nothing was acknowledged" if recording.plan.pattern.one_way else "no echo came back"
+        return f"{missing}: {words or f'{recording.unanswered} unanswered'}"
+    return None
+
+
 def _machine_use(moments: Mapping[Phase, _Moment]) -> machine.Use | None:
     begin, end = moments.get(Phase.MEASURING), moments.get(Phase.DRAINING)
     if begin is None or end is None:
@@ -185,16 +198,3 @@ def _pids(lab: Lab | None) -> list[int]:
 
 def _sidecar_pids(place: LabTarget) -> list[int]:
     return [sidecar.pid for sidecar in (place.client, place.server) if sidecar]
-
-
-def _failure(claim: Claim | None, recording: Recording) -> str | None:
-    """Why a trial did not give what its arm claims; None where it did."""
-    words = failure_words(recording)
-    if claim is not None and claim.refused_status is not None:
-        return None if recording.rejections else f"nothing was refused: {words or 'every upgrade succeeded'}"
-    if not recording.opened:
-        return f"no connection could be opened: {words}"
-    if not recording.received:
-        missing = "nothing was acknowledged" if recording.plan.pattern.one_way else "no echo came back"
-        return f"{missing}: {words or f'{recording.unanswered} unanswered'}"
-    return None

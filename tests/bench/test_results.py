@@ -6,10 +6,9 @@ import pytest
 
 from tests.bench import samples
 from wsbench import document, storage
-from wsbench.figures import curve, latency, pooled
+from wsbench.figures import latency, pooled
 from wsbench.results import Run, to_document
 from wsbench_client import ErrorKind
-from wsbench_client.histogram import LatencyHistogram
 
 
 def valid(run: Run) -> document.Result:
@@ -120,15 +119,3 @@ def test_errors_and_closes_are_summed_under_their_names() -> None:
     arm = valid(samples.run(samples.subject("direct", trials)))["arms"]["direct"]
     assert arm["errors"] == {"connection_lost": 8}
     assert arm["closes"] == {"1000": 24, "1006": 8}
-
-
-def test_a_curve_ends_where_single_values_can_be_told_apart() -> None:
-    points = curve(samples.histogram(range(1000, 101_000, 100)))
-    percentiles = [percentile for percentile, _ in points]
-    assert percentiles[0] == 0
-    assert percentiles[-1] == 100
-    assert percentiles == sorted(percentiles)
-    assert [value for _, value in points] == sorted(value for _, value in points)
-    # A thousand values: the 99.9th percentile is the last with a value of its own.
-    assert percentiles[-2] == pytest.approx(99.9)
-    assert curve(LatencyHistogram()) == []

@@ -49,12 +49,12 @@ def test_every_arm_is_searched_and_proved(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_target_that_cannot_keep_up_is_bracketed(tmp_path: Path) -> None:
-    """A server that holds every message for 30 ms misses 20 ms at any rate; nothing of ours is at its limit."""
-    with running("serve", "--port", "0", "--delay", "30ms") as server:
+    """A server that holds every message for 300 ms misses 200 ms at any rate; nothing of ours is at its limit."""
+    with running("serve", "--port", "0", "--delay", "300ms") as server:
         assert server.stdout is not None
         url = json.loads(server.stdout.readline())["url"]
         done = wsbench(
-            *("saturate", "--target", f"slow={url}", "--first-rate", "1000", "--repeats", "1", "--resolution", "100%"),
+            *("saturate", "--target", f"slow={url}", "--first-rate", "1000", "--repeats", "1", "--slo", "p99=200ms"),
             *("--format", "json", "--no-progress", "-o", str(tmp_path / "s"), *SHORT),
         )
         server.terminate()
@@ -62,7 +62,9 @@ def test_a_target_that_cannot_keep_up_is_bracketed(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found == found_in(tmp_path / "s")
     capacity = found["arms"]["slow"]["capacity"]
-    assert capacity == {"low": None, "high": 500, "limit": "lowest_rate"}
+    assert (capacity["low"], capacity["high"]) == (None, 500)
+    # Where the tests of the other process leave no CPU idle, that is what must be said.
+    assert capacity["limit"] in ("lowest_rate", "machine")
     assert all(step["missed"][0].startswith("p99 ") for step in found["arms"]["slow"]["steps"])
 
 
