@@ -1,10 +1,14 @@
+import re
 import typing
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from wsbench import document, storage
 
+ROOT = Path(__file__).parents[2]
 # Figures is a part of two others, never a value of its own.
 TYPES = [
     value
@@ -29,6 +33,13 @@ def test_types_and_schema_name_the_same_fields(kind: type) -> None:
 
 def test_every_type_is_in_the_schema() -> None:
     assert {kind.__name__ for kind in TYPES} - {"Result"} == set(storage.schema()["$defs"])
+
+
+@pytest.mark.parametrize("schema", [storage.schema(), storage.schema(1, "saturation")], ids=["result", "saturation"])
+def test_every_field_is_in_the_docs(schema: dict[str, Any]) -> None:
+    told = set(re.findall(r"\w+", (ROOT / "docs" / "result-schema.md").read_text()))
+    for described in (schema, *schema["$defs"].values()):
+        assert set(described["properties"]) <= told
 
 
 def test_times_are_microseconds_and_say_so() -> None:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from wsbench.saturation_document import Arm, Capacity, Comparison, Saturation, Step
 
 _ENDED_BY = {
-    Limit.DRIVER: "the driver was at its limit",
-    Limit.SERVER: "the echo server was at its limit",
+    Limit.DRIVER: "driver-bound: the driver was at its limit",
+    Limit.SERVER: "server-bound: the echo server was at its limit",
     Limit.CLIENT_SIDECAR: "the client's sidecar used up its cores",
     Limit.SERVER_SIDECAR: "the server's sidecar used up its cores",
-    Limit.MACHINE: "all CPUs of the machine were in use",
+    Limit.MACHINE: "machine-bound: all its CPUs were in use",
     Limit.LATENCY: "latency; no part had used up its cores",
     Limit.HIGHEST_RATE: "the highest rate that was to be tried",
     Limit.LOWEST_RATE: "not even the lowest rate tried was carried",
