@@ -29,6 +29,14 @@ def _empty_hdr() -> HdrHistogram:
     return HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
 
 
+def _untie(hdr: HdrHistogram) -> None:
+    """Let go of a histogram that is done with.
+
+    ``hdrh`` ties it to its encoder in a cycle of 0.3 MB, and the worker runs without a garbage collector.
+    """
+    hdr.encoder = None
+
+
 _COUNTS_LEN: int = _empty_hdr().counts_len
 
 
@@ -112,7 +120,10 @@ class LatencyHistogram:
 
     def encode(self) -> str:
         """HdrHistogram's V2 compressed encoding, in base64."""
-        return cast("bytes", self.to_hdr().encode()).decode("ascii")
+        hdr = self.to_hdr()
+        text = cast("bytes", hdr.encode()).decode("ascii")
+        _untie(hdr)
+        return text
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -123,4 +134,5 @@ class LatencyHistogram:
         histogram.counts[: counts.size] = counts
         middles = _TOPS - (np.diff(_TOPS, prepend=-1) // 2)
         histogram.total_ns = int(np.dot(histogram.counts, middles))
+        _untie(hdr)
         return histogram

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 # Buckets are computed for many values at once; until then they are kept as they came (16 bytes a value).
 _GATHER = 32_768
-# An echo comes late, but seldom by intervals: older ones are kept sparse (about 8 bytes a bucket in use, some KB each).
+# An echo comes late, but seldom by intervals: older ones are kept encoded, some KB each.
 _HOT = 2
+MOST_INTERVALS = 120
+"""A longer window has longer intervals: what a drive remembers and reports must not grow with its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,15 @@ class Interval:
 
 
 class Series:
-    """Gathers the intervals of ``window``, each ``interval_ns`` long."""
+    """Gathers the intervals of ``window``, each ``interval_ns`` long, or as many times that as keep them few."""
 
     def __init__(self, window: Window, interval_ns: int) -> None:
         self._window = window
-        self._interval_ns = interval_ns
+        self._interval_ns = interval_ns * -(-(window.end_ns - window.start_ns) // (MOST_INTERVALS * interval_ns))
         self._received = np.zeros(0, dtype=np.int64)
         self._acknowledged: Counter[int] = Counter()
         self._hot: dict[int, LatencyHistogram] = {}
-        self._sparse: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        self._cold: dict[int, str] = {}
         self._begun: list[NDArray[np.int64]] = []
         self._latencies: list[NDArray[np.int64]] = []
         self._gathered = 0
@@ -87,7 +89,7 @@ class Series:
                 start_ns=place * self._interval_ns,
                 width_ns=min(self._interval_ns, length_ns - place * self._interval_ns),
                 received=int(number),
-                hdr=self._histogram(place).encode(),
+                hdr=self._cold.get(place) or self._histogram(place).encode(),
             )
             for place, number in enumerate(received)
         )
@@ -103,22 +105,16 @@ class Series:
         for place in np.unique(places).tolist():
             histogram = self._histogram(place)
             histogram.record(latencies[places == place])
-            self._sparse.pop(place, None)
+            self._cold.pop(place, None)
             self._hot[place] = histogram
         for place in sorted(self._hot)[:-_HOT]:
-            counts = self._hot.pop(place).counts
-            used = np.flatnonzero(counts)
-            self._sparse[place] = (used, counts[used])
+            self._cold[place] = self._hot.pop(place).encode()
 
     def _histogram(self, place: int) -> LatencyHistogram:
         """What there is of an interval; changing it changes only what is hot."""
         if place in self._hot:
             return self._hot[place]
-        histogram = LatencyHistogram()
-        if place in self._sparse:
-            used, counts = self._sparse[place]
-            histogram.counts[used] = counts
-        return histogram
+        return LatencyHistogram.decode(self._cold[place]) if place in self._cold else LatencyHistogram()
 
 
 def merged(series: Sequence[Sequence[Interval]]) -> tuple[Interval, ...]:

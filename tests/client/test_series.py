@@ -38,6 +38,14 @@ def test_every_interval_of_the_window_is_there_and_the_last_says_its_width() -> 
     assert found[1].latency().percentiles_ns([100]) == [7]
 
 
+def test_a_long_window_has_longer_intervals_not_more_of_them() -> None:
+    minutes = 600_000 * MS
+    found = made([0, 5_000 * MS, minutes - 1], [5, 6, 7], length=minutes)
+    assert (len(found), {one.width_ns for one in found}) == (series.MOST_INTERVALS, {5_000 * MS})
+    assert [one.received for one in found] == [1, 1, *[0] * 118]
+    assert [found[place].latency().count for place in (0, 1, 119)] == [1, 1, 1]
+
+
 def test_an_interval_without_messages_is_empty() -> None:
     found = made([2_000 * MS], [1])
     assert [one.received for one in found] == [0, 0, 1]
@@ -61,7 +69,7 @@ def test_the_intervals_together_are_the_whole_in_whatever_order_they_come(
     begun = [one * MS for one, _ in messages]
     latencies = [took for _, took in messages]
     with pytest.MonkeyPatch.context() as patch:
-        # Sorted away every few values, so that old intervals are sparse and come back.
+        # Sorted away every few values, so that old intervals are put away and come back.
         patch.setattr(series, "_GATHER", gather)
         found = made(begun, latencies, length=50_000 * MS, parts=parts)
     total = LatencyHistogram()
