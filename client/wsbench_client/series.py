@@ -48,7 +48,8 @@ class Series:
 
     def __init__(self, window: Window, interval_ns: int) -> None:
         self._window = window
-        self._interval_ns = interval_ns * -(-(window.end_ns - window.start_ns) // (MOST_INTERVALS * interval_ns))
+        length_ns = window.end_ns - window.start_ns
+        self._interval_ns = interval_ns * max(-(-length_ns // (MOST_INTERVALS * interval_ns)), 1)
         self._received = np.zeros(0, dtype=np.int64)
         self._acknowledged: Counter[int] = Counter()
         self._hot: dict[int, LatencyHistogram] = {}

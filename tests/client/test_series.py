@@ -46,6 +46,10 @@ def test_a_long_window_has_longer_intervals_not_more_of_them() -> None:
     assert [found[place].latency().count for place in (0, 1, 119)] == [1, 1, 1]
 
 
+def test_a_window_that_never_was_has_no_intervals() -> None:
+    assert made([], [], length=0) == ()
+
+
 def test_an_interval_without_messages_is_empty() -> None:
     found = made([2_000 * MS], [1])
     assert [one.received for one in found] == [0, 0, 1]
