@@ -259,9 +259,7 @@ def table(peers: Sequence[Peer], found: dict[str, list[float]]) -> int:
     if library is None:
         return 0 if ahead else 1
     cheap = library >= LIBRARY_BAR
-    print(
-        f"  {'PASS' if cheap else 'FAIL'}: bar: {LIBRARY_BAR} times what the websockets library does by itself ({LIBRARY})"
-    )
+    print(f"  {'PASS' if cheap else 'FAIL'}: bar: {LIBRARY_BAR} times what the library does by itself ({LIBRARY})")
     return 0 if ahead and cheap else 1
 
 

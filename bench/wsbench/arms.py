@@ -1,13 +1,14 @@
 """The arms: the ways for a message to travel, and what each claims its hop to speak.
 
-An arm is data. What differs between sidecar arms is the hop alone, and the hop is described in Istio's two words:
-``h2UpgradePolicy`` (DestinationRule, acts on the client sidecar's outbound cluster) and ``allow_connect``
-(EnvoyFilter, acts on the server sidecar's inbound connection manager).
+An arm is data. What differs between sidecar arms is the hop alone, and the hop is what the manifests of the arm's
+overlay (``k8s/overlays``) make of it, in a cluster and in the lab: ``h2UpgradePolicy`` (DestinationRule, acts on the
+client sidecar's outbound cluster) and ``allow_connect`` (EnvoyFilter, acts on the server sidecar's inbound connection
+manager).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -32,18 +33,6 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class HopPolicy:
-    """The mesh policy that makes the hop.
-
-    ``h2_upgrade``: the client sidecar's cluster speaks HTTP/2 (Istio: ``h2UpgradePolicy: UPGRADE``).
-    ``allow_connect``: the server sidecar accepts extended CONNECT (RFC 8441; Envoy: ``allow_connect``).
-    """
-
-    h2_upgrade: bool
-    allow_connect: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """What an arm says of its hop. ``hop_protocol`` is None where there is no hop.
 
@@ -57,12 +46,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way for a message to travel. ``hop`` is None where no sidecar is in the way."""
+    """One way for a message to travel. ``overlay`` names its manifests; None where no sidecar is in the way."""
 
     name: str
     claim: Claim
-    hop: HopPolicy | None
+    overlay: str | None
     summary: str
+
+    @property
+    def has_sidecars(self) -> bool:
+        """Whether there is a hop."""
+        return self.overlay is not None
 
 
 ARMS: Mapping[str, Arm] = MappingProxyType(
@@ -73,31 +67,21 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
             Arm(
                 "http1",
                 Claim(HopProtocol.HTTP1),
-                HopPolicy(h2_upgrade=False, allow_connect=True),
+                "http1",
                 "two sidecars, the hop an HTTP/1.1 upgrade (h2UpgradePolicy: DO_NOT_UPGRADE)",
             ),
             Arm(
                 "http2",
                 Claim(HopProtocol.HTTP2),
-                HopPolicy(h2_upgrade=True, allow_connect=True),
+                "http2",
                 "two sidecars, the WebSocket a stream of a shared HTTP/2 connection (UPGRADE and allow_connect)",
             ),
             Arm(
                 "http2-blocked",
                 Claim(HopProtocol.HTTP2, refused_status=503),
-                HopPolicy(h2_upgrade=True, allow_connect=False),
+                "http2-blocked",
                 "the trap: UPGRADE without allow_connect; every upgrade is expected to be refused with 503",
             ),
         )
     }
 )
-
-
-def sabotaged(arm: Arm) -> Arm:
-    """The same arm with its client sidecar configured contrary to its claim, to see the witnesses catch it.
-
-    Raises ValueError for an arm without sidecars: there is nothing to contradict.
-    """
-    if arm.hop is None:
-        raise ValueError(f"arm {arm.name!r} has no sidecars to sabotage")
-    return replace(arm, hop=replace(arm.hop, h2_upgrade=not arm.hop.h2_upgrade))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from wsbench import __version__
 from wsbench.commands import calibrate, compare, report, run, saturate, serve
 from wsbench.errors import UsageError, WsbenchError
+from wsbench.interruption import exit_code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,10 +89,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(words)
         command: _Command = arguments.command
-        return command.run(arguments, words)
+        code = command.run(arguments, words)
+        sys.stdout.flush()
     except WsbenchError as error:
         print(f"wsbench: error: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has had enough (as "head" has): what was measured is in its files.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_code_of(signal.SIGPIPE)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

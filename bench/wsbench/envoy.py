@@ -36,6 +36,10 @@ _REAPED_WITHIN_S = 0.5
 _LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+class ConfigRejectedError(LabError):
+    """Envoy does not take a configuration; its own words say why."""
+
+
 @dataclass(frozen=True, slots=True)
 class EnvoyBinary:
     """An Envoy executable and its version, as in ``1.40.0``."""
@@ -68,12 +72,12 @@ class EnvoyBinary:
         return cls(path.resolve(), match[1])
 
     async def validate(self, config: Path) -> None:
-        """Have Envoy read a configuration. Raises LabError with Envoy's own words."""
+        """Have Envoy read a configuration. Raises ConfigRejectedError with Envoy's own words."""
         argv = [str(self.path), "--mode", "validate", "--config-path", str(config), "--log-level", "error"]
         done = await anyio.run_process([*argv], check=False, start_new_session=True)
         if done.returncode:
             words = last_lines((done.stderr or b"").decode(errors="replace") + done.stdout.decode(errors="replace"))
-            raise LabError(f"Envoy rejects {config}: {words}")
+            raise ConfigRejectedError(f"Envoy rejects {config}: {words}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ async def running_sidecar(
     """Write, validate and run a configuration until it serves; end it on every way out.
 
     Files: ``<stem>.json``, ``<stem>.access.log`` (named in the configuration) and ``<stem>.log`` (Envoy's own words).
-    Raises LabError where Envoy rejects the configuration, ends, or is not ready in 20 seconds.
+    Raises ConfigRejectedError where Envoy rejects the configuration, LabError where it ends or is not ready in 20 s.
     """
     config_path, log = folder / f"{stem}.json", folder / f"{stem}.log"
     address_path = folder / f".{stem}.admin"

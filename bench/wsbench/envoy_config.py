@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from wsbench.arms import HopPolicy
+from wsbench.mesh_policy import CONTAINER_PORT, HOST, NAMESPACE, SERVICE_PORT, Direction
 
-NAMESPACE = "wsbench"
-SERVICE_PORT = 8080
-CONTAINER_PORT = 80
-OUTBOUND_CLUSTER = f"outbound|{SERVICE_PORT}||websockets-server.{NAMESPACE}.svc.cluster.local"
+if TYPE_CHECKING:
+    from wsbench.mesh_policy import ConnectionPool, MeshPolicy
+
+OUTBOUND_CLUSTER = f"outbound|{SERVICE_PORT}||{HOST}"
 INBOUND_CLUSTER = f"inbound|{CONTAINER_PORT}||"
 OUTBOUND_STAT_PREFIX = f"outbound_0.0.0.0_{SERVICE_PORT}"
 INBOUND_STAT_PREFIX = f"inbound_0.0.0.0_{CONTAINER_PORT}"
@@ -64,38 +63,38 @@ class SidecarSettings:
     upstream_port: int
 
 
-def client_sidecar(settings: SidecarSettings, hop: HopPolicy) -> dict[str, Any]:
+def client_sidecar(settings: SidecarSettings, policy: MeshPolicy) -> dict[str, Any]:
     """The sidecar beside the driver: outbound listener, and the cluster that ``h2UpgradePolicy`` acts on."""
     return _bootstrap(
         node="client-sidecar",
         listener=_listener(
-            direction="OUTBOUND",
+            policy,
+            Direction.OUTBOUND,
             stat_prefix=OUTBOUND_STAT_PREFIX,
             cluster=OUTBOUND_CLUSTER,
             access_log=settings.access_log,
             request_headers={},
-            http2_options=None,
         ),
-        cluster=_cluster(OUTBOUND_CLUSTER, settings.upstream_port, http2=hop.h2_upgrade),
+        cluster=_cluster(OUTBOUND_CLUSTER, settings.upstream_port, policy.pool, http2=policy.pool.h2_upgrade),
     )
 
 
-def server_sidecar(settings: SidecarSettings, hop: HopPolicy) -> dict[str, Any]:
-    """The sidecar beside the echo server: inbound listener, which accepts CONNECT only with ``allow_connect``.
+def server_sidecar(settings: SidecarSettings, policy: MeshPolicy) -> dict[str, Any]:
+    """The sidecar beside the echo server: inbound listener, which accepts CONNECT only if a patch says so.
 
     It tells the server which protocol the hop spoke, in a header that replaces whatever the client may have sent.
     """
     return _bootstrap(
         node="server-sidecar",
         listener=_listener(
-            direction="INBOUND",
+            policy,
+            Direction.INBOUND,
             stat_prefix=INBOUND_STAT_PREFIX,
             cluster=INBOUND_CLUSTER,
             access_log=settings.access_log,
             request_headers={HOP_PROTOCOL_HEADER: "%PROTOCOL%"},
-            http2_options={"allow_connect": True} if hop.allow_connect else {},
         ),
-        cluster=_cluster(INBOUND_CLUSTER, settings.upstream_port, http2=False),
+        cluster=_cluster(INBOUND_CLUSTER, settings.upstream_port, policy.pool, http2=False),
     )
 
 
@@ -109,15 +108,15 @@ def _bootstrap(node: str, listener: dict[str, Any], cluster: dict[str, Any]) -> 
 
 
 def _listener(
+    policy: MeshPolicy,
+    direction: Direction,
     *,
-    direction: str,
     stat_prefix: str,
     cluster: str,
     access_log: str,
     request_headers: dict[str, str],
-    http2_options: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    manager: dict[str, Any] = {
+    manager = {
         "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": stat_prefix,
         "codec_type": "AUTO",
@@ -137,14 +136,19 @@ def _listener(
             "validate_clusters": True,
         },
     }
-    if http2_options is not None:
-        manager["http2_protocol_options"] = http2_options
     return {
         "name": LISTENER,
-        "traffic_direction": direction,
+        "traffic_direction": direction.upper(),
         "address": _loopback(0),
         "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+            {
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": policy.patched(manager, direction),
+                    }
+                ]
+            }
         ],
     }
 
@@ -174,35 +178,54 @@ def _access_log(path: str) -> dict[str, Any]:
     }
 
 
-def _cluster(name: str, port: int, *, http2: bool) -> dict[str, Any]:
-    explicit: dict[str, Any] = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
-    endpoint = {"endpoint": {"address": _loopback(port)}}
+def _cluster(name: str, port: int, pool: ConnectionPool, *, http2: bool) -> dict[str, Any]:
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "10s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "connect_timeout": pool.connect_timeout or "10s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _loopback(port)}}]}],
+        },
         # Istio's defaults: without them the 1,025th WebSocket would be refused.
         "circuit_breakers": {
             "thresholds": [
                 {
-                    "max_connections": _UNLIMITED,
-                    "max_pending_requests": _UNLIMITED,
-                    "max_requests": _UNLIMITED,
-                    "max_retries": _UNLIMITED,
+                    "max_connections": pool.max_connections or _UNLIMITED,
+                    "max_pending_requests": pool.max_pending_requests or _UNLIMITED,
+                    "max_requests": pool.max_requests or _UNLIMITED,
+                    "max_retries": pool.max_retries or _UNLIMITED,
                 }
             ]
         },
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{_TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions",
-                # An hour by default: the next trial's first WebSocket would find the last one's HTTP/2 connection, and
-                # what a tunnel costs that has to be opened would never be seen. No stream is cut by this.
-                "common_http_protocol_options": {"idle_timeout": _HOP_IDLE_TIMEOUT},
-                "explicit_http_config": explicit,
+                "common_http_protocol_options": _common_options(pool),
+                **_protocol(pool, http2=http2),
             }
         },
     }
+
+
+def _common_options(pool: ConnectionPool) -> dict[str, Any]:
+    # An hour by default: the next trial's first WebSocket would find the last one's HTTP/2 connection, and what a
+    # tunnel costs that has to be opened would never be seen. No stream is cut by this.
+    options: dict[str, Any] = {"idle_timeout": pool.idle_timeout or _HOP_IDLE_TIMEOUT}
+    if pool.max_requests_per_connection is not None:
+        options["max_requests_per_connection"] = pool.max_requests_per_connection
+    if pool.max_connection_duration is not None:
+        options["max_connection_duration"] = pool.max_connection_duration
+    return options
+
+
+def _protocol(pool: ConnectionPool, *, http2: bool) -> dict[str, Any]:
+    if pool.use_client_protocol:
+        return {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
+    if not http2:
+        return {"explicit_http_config": {"http_protocol_options": {}}}
+    streams = pool.max_concurrent_streams
+    return {"explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": streams} if streams else {}}}
 
 
 def _loopback(port: int) -> dict[str, Any]:

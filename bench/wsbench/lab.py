@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsbench.echo_server import running_echo_server
-from wsbench.envoy import running_sidecar
+from wsbench.envoy import ConfigRejectedError, running_sidecar
 from wsbench.envoy_config import SidecarSettings, client_sidecar, server_sidecar
 from wsbench.errors import UsageError
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
 
     from wsbench.arms import Arm
     from wsbench.echo_server import EchoServer
-    from wsbench.envoy import EnvoyBinary, Sidecar
+    from wsbench.envoy import Sidecar
+    from wsbench.mesh import Mesh
 
 _LEAST_MESSAGE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class LabPlan:
-    """What the lab has to have. ``envoy`` may be None where no arm has sidecars.
+    """What the lab has to have. ``mesh`` may be None where no arm has sidecars.
 
     Files go to ``output``: ``server.log``, and for each sidecar arm ``envoy/<arm>/{client,server}.*``.
     """
 
     arms: tuple[Arm, ...]
     output: Path
-    envoy: EnvoyBinary | None
+    mesh: Mesh | None
     envoy_concurrency: int
     server_engine: str
     max_message_bytes: int
@@ -76,33 +77,30 @@ async def open_lab(plan: LabPlan) -> AsyncIterator[Lab]:
 
 
 async def _start_arm(stack: AsyncExitStack, plan: LabPlan, arm: Arm, server: EchoServer) -> LabTarget:
-    if arm.hop is None:
+    if not arm.has_sidecars:
         return LabTarget(arm, server.url, None, None)
-    if plan.envoy is None:
+    if plan.mesh is None:
         raise UsageError(f"arm {arm.name!r} needs an Envoy")
+    envoy, policy = plan.mesh.envoy, plan.mesh.policies[arm.name]
     folder = plan.output / "envoy" / arm.name
     folder.mkdir(parents=True, exist_ok=True)
+
+    async def sidecar(side: str, config: dict[str, Any]) -> Sidecar:
+        name = f"{arm.name}'s {side} sidecar"
+        try:
+            return await stack.enter_async_context(
+                running_sidecar(envoy, name, config, folder, side, plan.envoy_concurrency)
+            )
+        except ConfigRejectedError as error:
+            if not policy.filters:
+                raise
+            raise UsageError(f"with {' and '.join(policy.filters)} applied, {error}") from None
+
     # The server's sidecar first: the client's has to know its port.
-    inbound = SidecarSettings(str(folder / "server.access.log"), server.port)
-    inner = await stack.enter_async_context(
-        running_sidecar(
-            plan.envoy,
-            f"{arm.name}'s server sidecar",
-            server_sidecar(inbound, arm.hop),
-            folder,
-            "server",
-            plan.envoy_concurrency,
-        )
+    inner = await sidecar(
+        "server", server_sidecar(SidecarSettings(str(folder / "server.access.log"), server.port), policy)
     )
-    outbound = SidecarSettings(str(folder / "client.access.log"), inner.port)
-    client = await stack.enter_async_context(
-        running_sidecar(
-            plan.envoy,
-            f"{arm.name}'s client sidecar",
-            client_sidecar(outbound, arm.hop),
-            folder,
-            "client",
-            plan.envoy_concurrency,
-        )
+    client = await sidecar(
+        "client", client_sidecar(SidecarSettings(str(folder / "client.access.log"), inner.port), policy)
     )
     return LabTarget(arm, f"ws://127.0.0.1:{client.port}/", client, inner)

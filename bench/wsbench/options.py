@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsbench.arms import ARMS
-from wsbench.plan import DEFAULT_ARMS, RunPlan, arms_named, parse_target
+from wsbench.plan import DEFAULT_ARMS, RunPlan, arms_named, parse_manifests, parse_target
 from wsbench_client import EngineName, Pattern, PayloadKind, PayloadMix
 from wsbench_server.cli import argument
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
@@ -27,6 +27,13 @@ def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") 
         type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
         metavar="A,B,...",
         help=f"arms of the lab, of {', '.join(ARMS)} (default: {default}; none where --target is given)",
+    )
+    what.add_argument(
+        "--manifests",
+        action="append",
+        default=[],
+        metavar="[ARM=]PATH",
+        help="a kustomize folder or YAML of your own whose DestinationRule and EnvoyFilter make this arm's hop",
     )
     what.add_argument(
         "--target",
@@ -194,8 +201,9 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
     max_duration = arguments.max_duration
     if max_duration is None and arguments.until_precision is not None:
         max_duration = _PRECISION_WITHIN_NS
+    arms = arms_named(names)
     plan = RunPlan(
-        arms=arms_named(names, arguments.sabotage),
+        arms=arms,
         targets=tuple(arguments.target),
         connections=arguments.connections,
         duration_ns=arguments.duration,
@@ -211,6 +219,7 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         envoy_concurrency=arguments.envoy_concurrency,
         seed=secrets.randbelow(2**31) if arguments.seed is None else arguments.seed,
         sabotage=tuple(arguments.sabotage),
+        manifests=tuple(parse_manifests(text, arms) for text in arguments.manifests),
         until_precision=arguments.until_precision,
         max_duration_ns=max_duration,
         workers=arguments.workers,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsbench.arms import ARMS, Arm, sabotaged
+from wsbench.arms import ARMS, Arm
 from wsbench.comparing import compared_metrics, compared_pairs, rounds_for
 from wsbench.errors import UsageError
 from wsbench.statistics import RESOLUTION
@@ -16,8 +17,7 @@ from wsbench_client.pattern import ECHO
 from wsbench_client.plan import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
 DEFAULT_ARMS = ("direct", "http1", "http2", "http2-blocked")
 # A name is also a file's name and a tag in a histogram log.
@@ -39,7 +39,8 @@ class RunPlan:
     ``until_precision`` (0.05 for "within 5%") adds rounds beyond ``rounds`` until every interval shown is as narrow;
     ``max_duration_ns`` begins no further round after that time. ``workers`` processes drive the load together.
     ``payload_bytes`` is the mean where there is a ``payload_mix``. ``ramp_ns`` spreads the opening of the connections
-    evenly over that time.
+    evenly over that time. ``manifests`` are the user's own instead of the overlays of these arms; ``sabotage`` names
+    arms whose hop is configured contrary to their claim.
 
     Raises UsageError, with the value in it, for what cannot be run.
     """
@@ -60,6 +61,7 @@ class RunPlan:
     envoy_concurrency: int
     seed: int
     sabotage: tuple[str, ...] = ()
+    manifests: tuple[tuple[str, Path], ...] = ()
     until_precision: float | None = None
     max_duration_ns: int | None = None
     workers: int = 1
@@ -73,6 +75,13 @@ class RunPlan:
         for name in self.names:
             if self.names.count(name) > 1:
                 raise UsageError(f"{name!r} is named twice: arms and targets need names of their own")
+        with_sidecars = [arm.name for arm in self.arms if arm.has_sidecars]
+        for name in self.sabotage:
+            if name not in with_sidecars:
+                raise UsageError(f"cannot sabotage {name!r}: it is not an arm with sidecars of this run")
+        given = [name for name, _ in self.manifests]
+        if len(set(given)) < len(given):
+            raise UsageError(f"--manifests: give those of an arm once, as a folder ({', '.join(given)})")
         if self.rounds < 1:
             raise UsageError(f"--rounds must be at least 1, not {self.rounds}")
         if self.envoy_concurrency < 1:
@@ -114,7 +123,9 @@ class RunPlan:
     @property
     def comparisons(self) -> int:
         """How many comparisons the report will show if every arm is measured."""
-        kinds = {arm.name: "sidecar" if arm.hop else "direct" for arm in self.arms if not arm.claim.refused_status}
+        kinds = {
+            arm.name: "sidecar" if arm.has_sidecars else "direct" for arm in self.arms if not arm.claim.refused_status
+        }
         kinds |= {target.name: "target" for target in self.targets}
         return len(compared_pairs(kinds)) * len(self._metrics)
 
@@ -156,24 +167,27 @@ class RunPlan:
         return replace(plan, connect_concurrency=self.connections, cold_first=False) if refusal_claimed else plan
 
 
-def arms_named(names: Iterable[str], sabotage: Iterable[str] = ()) -> tuple[Arm, ...]:
-    """The arms of these names, in this order, those in ``sabotage`` sabotaged. Raises UsageError."""
-    arms: list[Arm] = []
-    contrary = set(sabotage)
+def arms_named(names: Iterable[str]) -> tuple[Arm, ...]:
+    """The arms of these names, in this order. Raises UsageError."""
+    arms = []
     for name in names:
         if name not in ARMS:
             raise UsageError(f"unknown arm {name!r}: choose from {', '.join(ARMS)}")
-        arm = ARMS[name]
-        if name in contrary:
-            contrary.discard(name)
-            try:
-                arm = sabotaged(arm)
-            except ValueError as error:
-                raise UsageError(str(error)) from None
-        arms.append(arm)
-    if contrary:
-        raise UsageError(f"cannot sabotage {sorted(contrary)[0]!r}: it is not one of the arms of this run")
+        arms.append(ARMS[name])
     return tuple(arms)
+
+
+def parse_manifests(text: str, arms: Sequence[Arm]) -> tuple[str, Path]:
+    """``ARM=PATH``, or a path alone where there is one arm with sidecars. Raises UsageError."""
+    with_sidecars = [arm.name for arm in arms if arm.has_sidecars]
+    name, separator, path = text.partition("=")
+    if separator and name in ARMS:
+        if name not in with_sidecars:
+            raise UsageError(f"--manifests {text}: {name!r} is not an arm with sidecars of this run")
+        return name, Path(path)
+    if len(with_sidecars) != 1:
+        raise UsageError(f"--manifests {text} must name its arm, as in http2={text}: this run has {with_sidecars}")
+    return with_sidecars[0], Path(text)
 
 
 def parse_target(text: str) -> Target:

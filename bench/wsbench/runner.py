@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from wsbench.envoy import EnvoyBinary
     from wsbench.measuring import Contender, Trials
+    from wsbench.mesh import Mesh
     from wsbench.plan import RunPlan
     from wsbench.progress import Watcher
     from wsbench.trial import Trial
@@ -41,18 +41,18 @@ class Experiment:
         self,
         plan: RunPlan,
         output: Path,
-        envoy: EnvoyBinary | None,
+        mesh: Mesh | None,
         command: str,
         watcher: Watcher,
         on_round: Callable[[document.Result], None],
     ) -> None:
         self._plan = plan
         self._output = output
-        self._envoy = envoy
+        self._mesh = mesh
         self._command = command
         self._watcher = watcher
         self._on_round = on_round
-        self._environment = environment.capture(envoy.version if envoy else None)
+        self._environment = environment.capture(mesh.envoy.version if mesh else None)
         self._started_at = environment.now()
         self._contenders: tuple[Contender, ...] = ()
         self._rounds: list[list[Trial]] = []
@@ -103,7 +103,7 @@ class Experiment:
         load, cpus = self._environment["load_average"], self._environment["cpu_count"]
         if load > cpus / 2:
             self._warnings.append(f"the machine was busy before the run began: load average {load} on {cpus} CPUs")
-        async with staged(plan, self._output, self._envoy, self._watcher) as stage:
+        async with staged(plan, self._output, self._mesh, self._watcher) as stage:
             self._contenders, trials = stage.contenders, stage.trials
             begun_s = time.monotonic()
             while self._ended_by is None:

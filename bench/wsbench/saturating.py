@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from wsbench.envoy import EnvoyBinary
     from wsbench.measuring import Contender, Trials
+    from wsbench.mesh import Mesh
     from wsbench.progress import Watcher
     from wsbench.saturation import SaturationPlan
     from wsbench.trial import Trial
@@ -35,18 +35,18 @@ class Saturation:
         self,
         plan: SaturationPlan,
         output: Path,
-        envoy: EnvoyBinary | None,
+        mesh: Mesh | None,
         command: str,
         watcher: Watcher,
         on_round: Callable[[SaturationRun], None],
     ) -> None:
         self._plan = plan
         self._output = output
-        self._envoy = envoy
+        self._mesh = mesh
         self._command = command
         self._watcher = watcher
         self._on_round = on_round
-        self._environment = environment.capture(envoy.version if envoy else None)
+        self._environment = environment.capture(mesh.envoy.version if mesh else None)
         self._started_at = environment.now()
         self._contenders: tuple[Contender, ...] = ()
         self._searches: dict[str, Search] = {}
@@ -88,7 +88,7 @@ class Saturation:
         where a target cannot be measured at all. What goes wrong with one arm fails that arm and no other.
         """
         load = self._plan.load
-        async with staged(load, self._output, self._envoy, self._watcher) as stage:
+        async with staged(load, self._output, self._mesh, self._watcher) as stage:
             self._contenders = stage.contenders
             self._searches = {contender.name: Search(self._plan.search) for contender in stage.contenders}
             begun_s = time.monotonic()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsbench.driver_process import DriverProcess
-    from wsbench.envoy import EnvoyBinary
     from wsbench.lab import Lab
+    from wsbench.mesh import Mesh
     from wsbench.plan import RunPlan, Target
     from wsbench.progress import Watcher
     from wsbench_client import Progress
@@ -36,7 +36,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(plan: RunPlan, output: Path, envoy: EnvoyBinary | None, watcher: Watcher) -> AsyncIterator[Stage]:
+async def staged(plan: RunPlan, output: Path, mesh: Mesh | None, watcher: Watcher) -> AsyncIterator[Stage]:
     """Start all that the plan needs, and end it on every way out. Logs and configurations go to ``output``.
 
     Raises LabError where a part does not start, TargetError where a target cannot be measured at all.
@@ -45,17 +45,17 @@ async def staged(plan: RunPlan, output: Path, envoy: EnvoyBinary | None, watcher
         driver = await stack.enter_async_context(driver_process(output / "driver.log", plan.workers))
         for target in plan.targets:
             await _probe(driver, target, plan)
-        lab = await stack.enter_async_context(open_lab(_lab_plan(plan, output, envoy))) if plan.arms else None
+        lab = await stack.enter_async_context(open_lab(_lab_plan(plan, output, mesh))) if plan.arms else None
         trials = Trials(driver, lab, watcher)
         await trials.note_idle()
         yield Stage(tuple(_contenders(plan, lab)), trials)
 
 
-def _lab_plan(plan: RunPlan, output: Path, envoy: EnvoyBinary | None) -> LabPlan:
+def _lab_plan(plan: RunPlan, output: Path, mesh: Mesh | None) -> LabPlan:
     return LabPlan(
         arms=plan.arms,
         output=output,
-        envoy=envoy,
+        mesh=mesh,
         envoy_concurrency=plan.envoy_concurrency,
         server_engine=plan.server_engine,
         max_message_bytes=plan.mix.largest_bytes,
@@ -67,7 +67,7 @@ def _contenders(plan: RunPlan, lab: Lab | None) -> list[Contender]:
     for arm in plan.arms:
         assert lab is not None, "a plan with arms has a lab"
         place = lab.targets[arm.name]
-        kind = "sidecar" if arm.hop else "direct"
+        kind = "sidecar" if arm.has_sidecars else "direct"
         found.append(Contender(arm.name, kind, arm.summary, place.url, arm.claim, place))
     found.extend(
         Contender(target.name, "target", "a target of the user's own", target.url, None, None)

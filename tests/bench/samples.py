@@ -9,6 +9,10 @@ import numpy as np
 
 from wsbench import document
 from wsbench.arms import ARMS
+from wsbench.envoy import EnvoyBinary
+from wsbench.manifests import read_manifests, shipped
+from wsbench.mesh import Mesh
+from wsbench.mesh_policy import MeshPolicy, policy_of
 from wsbench.plan import RunPlan, Target, arms_named
 from wsbench.proof import Proof, Verdict
 from wsbench.results import Run, Subject
@@ -20,6 +24,16 @@ from wsbench_client.series import Interval
 
 PROVED = Proof(Verdict.PROVED, "as claimed", ())
 DISPROVED = Proof(Verdict.DISPROVED, "not as claimed", ())
+
+
+def policy(overlay: str) -> MeshPolicy:
+    """That of one of the project's overlays."""
+    return policy_of(read_manifests(shipped(overlay)))
+
+
+def mesh(envoy: EnvoyBinary) -> Mesh:
+    """With the policies of all arms."""
+    return Mesh(envoy, {arm.name: policy(arm.overlay) for arm in ARMS.values() if arm.overlay})
 
 
 def plan(**changes: Any) -> RunPlan:
@@ -119,7 +133,7 @@ def seed_of(name: str, number: int) -> int:
 def trials(
     name: str, scale: float, rounds: int = 8, *, open_loop: bool = False, proof: Proof = PROVED
 ) -> tuple[Trial, ...]:
-    sidecar = ARMS[name].hop is not None if name in ARMS else False
+    sidecar = ARMS[name].has_sidecars if name in ARMS else False
     use = ProcessUse(20_000_000, 400_000, 4) if sidecar else None
     return tuple(
         Trial(
@@ -140,7 +154,7 @@ def subject(name: str, found: tuple[Trial, ...], failure: str | None = None) -> 
     arm = ARMS.get(name)
     return Subject(
         name=name,
-        kind="target" if arm is None else "sidecar" if arm.hop else "direct",
+        kind="target" if arm is None else "sidecar" if arm.has_sidecars else "direct",
         summary="made up",
         url="ws://127.0.0.1:1/",
         claim=document.Claim(

@@ -1,25 +1,15 @@
-import pytest
+from wsbench.arms import ARMS, HopProtocol
+from wsbench.manifests import read_manifests, shipped
+from wsbench.mesh_policy import Direction, policy_of
 
-from wsbench.arms import ARMS, HopProtocol, sabotaged
 
-
-def test_what_each_arm_claims_follows_from_its_hop() -> None:
+def test_what_each_arm_claims_follows_from_its_overlay() -> None:
     for arm in ARMS.values():
-        if arm.hop is None:
+        if arm.overlay is None:
             assert arm.claim.hop_protocol is None
-        else:
-            assert (arm.claim.hop_protocol is HopProtocol.HTTP2) is arm.hop.h2_upgrade
-            refused = arm.hop.h2_upgrade and not arm.hop.allow_connect
-            assert arm.claim.refused_status == (503 if refused else None)
-
-
-@pytest.mark.parametrize("name", ["http1", "http2", "http2-blocked"])
-def test_sabotage_contradicts_the_claim_and_nothing_else(name: str) -> None:
-    arm = ARMS[name]
-    contrary = sabotaged(arm)
-    assert arm.hop is not None
-    assert contrary.hop is not None
-    assert contrary.hop.h2_upgrade is not arm.hop.h2_upgrade
-    assert contrary.hop.allow_connect is arm.hop.allow_connect
-    assert contrary.claim == arm.claim
-    assert contrary.name == arm.name
+            continue
+        policy = policy_of(read_manifests(shipped(arm.overlay)))
+        assert (arm.claim.hop_protocol is HopProtocol.HTTP2) is policy.pool.h2_upgrade
+        manager = policy.patched({}, Direction.INBOUND)
+        accepts = manager.get("http2_protocol_options", {}).get("allow_connect", False)
+        assert arm.claim.refused_status == (503 if policy.pool.h2_upgrade and not accepts else None)

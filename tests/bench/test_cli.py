@@ -1,9 +1,12 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from wsbench.cli import main
+
+OLD = Path(__file__).parent / "data" / "result-version-1.json"
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,17 @@ def test_it_runs_as_a_module() -> None:
         [sys.executable, "-m", "wsbench", "--version"], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.startswith("wsbench ")
+
+
+def test_a_reader_who_has_had_enough_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(OLD.read_text())
+    with subprocess.Popen(
+        [sys.executable, "-m", "wsbench", "report", str(tmp_path), "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as bench:
+        assert bench.stdout is not None
+        assert bench.stderr is not None
+        bench.stdout.close()
+        assert bench.stderr.read() == b""
+        assert bench.wait(timeout=60) == 141

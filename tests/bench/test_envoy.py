@@ -8,7 +8,7 @@ import anyio
 import psutil
 import pytest
 
-from wsbench.arms import ARMS
+from tests.bench.samples import policy
 from wsbench.envoy import EnvoyBinary, running_sidecar
 from wsbench.envoy_config import SidecarSettings, server_sidecar
 from wsbench.errors import LabError, UsageError
@@ -17,9 +17,7 @@ pytestmark = pytest.mark.lab
 
 
 def config(folder: Path) -> dict[str, Any]:
-    hop = ARMS["http2"].hop
-    assert hop is not None
-    return server_sidecar(SidecarSettings(str(folder / "a.access.log"), 1), hop)
+    return server_sidecar(SidecarSettings(str(folder / "a.access.log"), 1), policy("http2"))
 
 
 def test_the_packages_envoy_is_found(envoy: EnvoyBinary) -> None:

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from wsbench.arms import ARMS, HopPolicy
+from tests.bench.samples import policy
 from wsbench.envoy_config import INBOUND_CLUSTER, OUTBOUND_CLUSTER, SidecarSettings, client_sidecar, server_sidecar
+from wsbench.mesh_policy import ConnectionPool, MeshPolicy
 
 SETTINGS = SidecarSettings("/somewhere/access.log", 4321)
 ARTICLE_FIELDS = {
@@ -51,37 +52,71 @@ def http_options(bootstrap: dict[str, Any]) -> dict[str, Any]:
     return explicit
 
 
-def both(hop: HopPolicy) -> list[dict[str, Any]]:
-    return [client_sidecar(SETTINGS, hop), server_sidecar(SETTINGS, hop)]
+def both(found: MeshPolicy) -> list[dict[str, Any]]:
+    return [client_sidecar(SETTINGS, found), server_sidecar(SETTINGS, found)]
 
 
 @pytest.mark.parametrize(
-    ("h2_upgrade", "options"), [(True, "http2_protocol_options"), (False, "http_protocol_options")]
+    ("overlay", "options"), [("http2", "http2_protocol_options"), ("http1", "http_protocol_options")]
 )
-def test_h2_upgrade_policy_acts_on_the_clients_cluster_alone(h2_upgrade: bool, options: str) -> None:
-    client, server = both(HopPolicy(h2_upgrade=h2_upgrade, allow_connect=True))
+def test_h2_upgrade_policy_acts_on_the_clients_cluster_alone(overlay: str, options: str) -> None:
+    client, server = both(policy(overlay))
     assert list(http_options(client)) == [options]
     assert list(http_options(server)) == ["http_protocol_options"]
 
 
-@pytest.mark.parametrize("allow_connect", [True, False])
-def test_allow_connect_acts_on_the_servers_connection_manager_alone(allow_connect: bool) -> None:
-    client, server = both(HopPolicy(h2_upgrade=True, allow_connect=allow_connect))
-    assert manager_of(server)["http2_protocol_options"].get("allow_connect", False) is allow_connect
+@pytest.mark.parametrize(("overlay", "accepted"), [("http2", True), ("http2-blocked", False)])
+def test_allow_connect_acts_on_the_servers_connection_manager_alone(overlay: str, accepted: bool) -> None:
+    client, server = both(policy(overlay))
+    assert manager_of(server).get("http2_protocol_options", {}).get("allow_connect", False) is accepted
     assert "http2_protocol_options" not in manager_of(client)
 
 
+def test_a_connection_pool_is_made_as_istio_makes_it() -> None:
+    pool = ConnectionPool(
+        h2_upgrade=True,
+        connect_timeout="3s",
+        idle_timeout="60s",
+        max_connection_duration="600s",
+        max_connections=1,
+        max_pending_requests=2,
+        max_requests=3,
+        max_retries=4,
+        max_requests_per_connection=5,
+        max_concurrent_streams=6,
+    )
+    client, server = both(MeshPolicy(pool))
+    for bootstrap in (client, server):
+        cluster = cluster_of(bootstrap)
+        assert cluster["connect_timeout"] == "3s"
+        assert list(cluster["circuit_breakers"]["thresholds"][0].values()) == [1, 2, 3, 4]
+        (options,) = cluster["typed_extension_protocol_options"].values()
+        assert options["common_http_protocol_options"] == {
+            "idle_timeout": "60s",
+            "max_requests_per_connection": 5,
+            "max_connection_duration": "600s",
+        }
+    assert http_options(client) == {"http2_protocol_options": {"max_concurrent_streams": 6}}
+    assert http_options(server) == {"http_protocol_options": {}}
+
+
+def test_the_clients_protocol_is_passed_on_where_a_rule_says_so() -> None:
+    for bootstrap in both(MeshPolicy(ConnectionPool(use_client_protocol=True))):
+        (options,) = cluster_of(bootstrap)["typed_extension_protocol_options"].values()
+        assert set(options["use_downstream_protocol_config"]) == {"http_protocol_options", "http2_protocol_options"}
+
+
 def test_names_are_istios() -> None:
-    client, server = both(HopPolicy(h2_upgrade=True, allow_connect=True))
+    client, server = both(policy("http2"))
     assert (
         cluster_of(client)["name"] == OUTBOUND_CLUSTER == "outbound|8080||websockets-server.wsbench.svc.cluster.local"
     )
     assert cluster_of(server)["name"] == INBOUND_CLUSTER == "inbound|80||"
 
 
-@pytest.mark.parametrize("arm", [arm for arm in ARMS.values() if arm.hop], ids=lambda arm: arm.name)
-def test_every_sidecar(arm: Any) -> None:
-    for bootstrap in both(arm.hop):
+@pytest.mark.parametrize("overlay", ["http1", "http2", "http2-blocked"])
+def test_every_sidecar(overlay: str) -> None:
+    for bootstrap in both(policy(overlay)):
         manager = manager_of(bootstrap)
         assert manager["stream_idle_timeout"] == "0s"
         assert manager["upgrade_configs"] == [{"upgrade_type": "websocket"}]
@@ -94,16 +129,16 @@ def test_every_sidecar(arm: Any) -> None:
         assert set(addresses) == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("arm", [arm for arm in ARMS.values() if arm.hop], ids=lambda arm: arm.name)
-def test_the_same_settings_give_the_same_configuration_and_the_kernel_picks_every_port(arm: Any) -> None:
-    assert json.dumps(both(arm.hop)) == json.dumps(both(arm.hop))
-    for bootstrap in both(arm.hop):
+@pytest.mark.parametrize("overlay", ["http1", "http2", "http2-blocked"])
+def test_the_same_settings_give_the_same_configuration_and_the_kernel_picks_every_port(overlay: str) -> None:
+    assert json.dumps(both(policy(overlay))) == json.dumps(both(policy(overlay)))
+    for bootstrap in both(policy(overlay)):
         places = [bootstrap["admin"], *bootstrap["static_resources"]["listeners"]]
         assert [place["address"]["socket_address"]["port_value"] for place in places] == [0, 0]
 
 
 def test_the_server_sidecar_overwrites_what_a_client_says_of_the_hop() -> None:
-    _, server = both(HopPolicy(h2_upgrade=True, allow_connect=True))
+    _, server = both(policy("http2"))
     (added,) = manager_of(server)["route_config"]["virtual_hosts"][0]["request_headers_to_add"]
     assert added["header"] == {"key": "x-wsbench-hop-protocol", "value": "%PROTOCOL%"}
     assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"

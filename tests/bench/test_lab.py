@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from wsbench.arms import ARMS, Arm, sabotaged
+from tests.bench import samples
+from wsbench.arms import ARMS, Arm
 from wsbench.envoy import EnvoyBinary
 from wsbench.envoy_config import OUTBOUND_CLUSTER
 from wsbench.errors import LabDownError, UsageError
 from wsbench.evidence import Observer
 from wsbench.lab import Lab, LabPlan, LabTarget, open_lab
+from wsbench.mesh import Mesh
 from wsbench.proof import Evidence, Proof, Verdict, judge, refusal_of
 
 pytestmark = pytest.mark.lab
@@ -31,7 +34,7 @@ HEADER = "x-wsbench-hop-protocol"
 
 
 def lab_plan(envoy: EnvoyBinary | None, output: Path, *arms: Arm, concurrency: int = 1) -> LabPlan:
-    return LabPlan(arms, output, envoy, concurrency, "websockets", 64)
+    return LabPlan(arms, output, samples.mesh(envoy) if envoy else None, concurrency, "websockets", 64)
 
 
 async def exchange(
@@ -98,7 +101,9 @@ def test_a_sabotaged_hop_is_disproved_by_every_witness(
     on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
 ) -> None:
     async def work() -> None:
-        async with open_lab(lab_plan(envoy, tmp_path, sabotaged(ARMS["http2"]))) as lab:
+        whole = lab_plan(envoy, tmp_path, ARMS["http2"])
+        contrary = Mesh(envoy, {"http2": samples.policy("http2").contrary()})
+        async with open_lab(replace(whole, mesh=contrary)) as lab:
             proof, _, _ = await witnessed(lab.targets["http2"], 5)
             assert proof.verdict is Verdict.DISPROVED
             assert {testimony.says for testimony in proof.testimonies} == {"HTTP/1.1"}

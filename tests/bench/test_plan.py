@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from tests.bench.samples import plan
 from wsbench.arms import ARMS
 from wsbench.errors import UsageError
-from wsbench.plan import Target, arms_named, parse_target
+from wsbench.plan import Target, arms_named, parse_manifests, parse_target
 
 
 def test_every_round_has_every_name_once_in_an_order_that_the_seed_decides() -> None:
@@ -89,22 +90,44 @@ def test_a_target_that_is_none_is_refused_with_the_value(text: str, words: str) 
         parse_target(text)
 
 
-def test_arms_by_name_and_sabotage() -> None:
-    http1, http2 = arms_named(["http1", "http2"], ["http2"])
-    assert http1 is ARMS["http1"]
-    assert http2.claim == ARMS["http2"].claim
-    assert http2.hop is not None
-    assert not http2.hop.h2_upgrade
+def test_arms_by_name() -> None:
+    assert arms_named(["http1", "direct"]) == (ARMS["http1"], ARMS["direct"])
+    with pytest.raises(UsageError, match="unknown arm 'http9': choose from direct, http1"):
+        arms_named(["http9"])
+
+
+@pytest.mark.parametrize("name", ["http2", "direct"])
+def test_only_arms_with_sidecars_are_sabotaged(name: str) -> None:
+    with pytest.raises(UsageError, match=f"cannot sabotage '{name}': it is not an arm with sidecars of this run"):
+        plan(arms=arms_named(["direct", "http1"]), sabotage=(name,))
 
 
 @pytest.mark.parametrize(
-    ("names", "sabotage", "words"),
+    ("text", "names", "found"),
     [
-        (["http9"], [], "unknown arm 'http9': choose from direct, http1"),
-        (["http1"], ["http2"], "cannot sabotage 'http2'"),
-        (["direct"], ["direct"], "no sidecars to sabotage"),
+        ("mine/", ["direct", "http2"], ("http2", Path("mine"))),
+        ("http1=mine", ["http1", "http2"], ("http1", Path("mine"))),
+        ("a=b.yaml", ["http2"], ("http2", Path("a=b.yaml"))),
     ],
 )
-def test_arms_that_are_none(names: list[str], sabotage: list[str], words: str) -> None:
+def test_manifests_are_of_an_arm(text: str, names: list[str], found: tuple[str, Path]) -> None:
+    assert parse_manifests(text, arms_named(names)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "words"),
+    [
+        ("mine", ["http1", "http2"], "must name its arm, as in http2=mine"),
+        ("mine", ["direct"], "must name its arm"),
+        ("direct=mine", ["direct", "http2"], "'direct' is not an arm with sidecars"),
+        ("http1=mine", ["http2"], "'http1' is not an arm with sidecars"),
+    ],
+)
+def test_manifests_of_no_arm(text: str, names: list[str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        arms_named(names, sabotage)
+        parse_manifests(text, arms_named(names))
+
+
+def test_an_arm_has_one_set_of_manifests() -> None:
+    with pytest.raises(UsageError, match="give those of an arm once"):
+        plan(arms=arms_named(["http1"]), manifests=(("http1", Path("a")), ("http1", Path("b"))))

@@ -27,7 +27,7 @@ def test_all_that_a_plan_needs_is_there_and_ends_with_it(
     plan = samples.plan(arms=arms_named(["direct", "http2"]))
 
     async def work() -> tuple[list[tuple[str, str]], set[int]]:
-        async with staged(plan, tmp_path, envoy, Silence()) as stage:
+        async with staged(plan, tmp_path, samples.mesh(envoy), Silence()) as stage:
             return [(found.name, found.kind) for found in stage.contenders], children()
 
     before = children()

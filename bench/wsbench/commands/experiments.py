@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wsbench.envoy import EnvoyBinary
 from wsbench.errors import ResultError, WsbenchError
 from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
 from wsbench.interruption import exit_code_of, run_interruptible
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsbench.interruption import Ending
-    from wsbench.plan import RunPlan
     from wsbench.storage import OutputFolder
 
 
@@ -46,11 +44,6 @@ def command_again(words: list[str], seed: int) -> str:
     """The command that repeats this one, the drawn seed included."""
     drawn = [] if any(word.startswith("--seed") for word in words) else ["--seed", str(seed)]
     return shlex.join(["python", "-m", "wsbench", *words, *drawn])
-
-
-def envoy_for(plan: RunPlan) -> EnvoyBinary | None:
-    """The Envoy of the plan's arms, if any has a hop. Raises UsageError where there is none to be found."""
-    return EnvoyBinary.find(plan.envoy_path) if any(arm.hop for arm in plan.arms) else None
 
 
 def carry_out(experiment: Experiment, folder: OutputFolder) -> Ending:

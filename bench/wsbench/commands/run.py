@@ -10,7 +10,8 @@ from rich.console import Console
 
 from wsbench import hlog
 from wsbench.arms import Outcome
-from wsbench.commands.experiments import carry_out, command_again, conclude, envoy_for, new_folder, reason_of
+from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, reason_of
+from wsbench.mesh import mesh_of
 from wsbench.options import add_load, add_output, add_parts, add_subjects, count, duration, plan_of, rate, share
 from wsbench.progress import watcher_for
 from wsbench.proof import Verdict
@@ -94,14 +95,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, words: list[str]) -> int:
     """Measure, write, print; the exit code."""
     plan = plan_of(arguments)
-    envoy = envoy_for(plan)
+    mesh = mesh_of(plan)
     folder = OutputFolder(arguments.output or new_folder(), RESULT)
     folder.claim()
     with watcher_for(Console(stderr=True), wanted=not arguments.no_progress) as watcher:
         experiment = Experiment(
             plan,
             folder.path,
-            envoy,
+            mesh,
             command_again(words, plan.seed),
             watcher,
             lambda so_far: folder.write_json(RESULT, so_far),

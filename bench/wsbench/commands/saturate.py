@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from wsbench.arms import Outcome
-from wsbench.commands.experiments import carry_out, command_again, conclude, envoy_for, new_folder, reason_of
+from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, reason_of
 from wsbench.errors import UsageError
+from wsbench.mesh import mesh_of
 from wsbench.options import add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
 from wsbench.plan import DEFAULT_ARMS, arms_named
 from wsbench.progress import watcher_for
@@ -85,14 +86,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, words: list[str]) -> int:
     """Search, write, print; the exit code."""
     plan = _plan(arguments)
-    envoy = envoy_for(plan.load)
+    mesh = mesh_of(plan.load)
     folder = OutputFolder(arguments.output or new_folder("saturation-"), SATURATION)
     folder.claim()
     with watcher_for(Console(stderr=True), wanted=not arguments.no_progress) as watcher:
         search = Saturation(
             plan,
             folder.path,
-            envoy,
+            mesh,
             command_again(words, plan.load.seed),
             watcher,
             lambda so_far: folder.write_json(SATURATION, to_document(so_far)),
