@@ -74,10 +74,15 @@ class EnvoyBinary:
     async def validate(self, config: Path) -> None:
         """Have Envoy read a configuration. Raises ConfigRejectedError with Envoy's own words."""
         argv = [str(self.path), "--mode", "validate", "--config-path", str(config), "--log-level", "error"]
-        done = await anyio.run_process([*argv], check=False, start_new_session=True)
-        if done.returncode:
-            words = last_lines((done.stderr or b"").decode(errors="replace") + done.stdout.decode(errors="replace"))
-            raise ConfigRejectedError(f"Envoy rejects {config}: {words}")
+        child = await spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            assert child.process.stdout is not None
+            said = await child.process.stdout.read()
+            code = await child.wait()
+        finally:
+            await child.stop(0)
+        if code:
+            raise ConfigRejectedError(f"Envoy rejects {config}: {last_lines(said.decode(errors='replace'))}")
 
 
 @dataclass(frozen=True, slots=True)

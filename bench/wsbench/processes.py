@@ -75,15 +75,17 @@ async def spawn(
     LabError where it cannot be started.
     """
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            limit=limit,
-            start_new_session=True,
-            preexec_fn=_die_with_parent(),
-        )
+        # Cancelled after its fork and before its return, this would leave a child that nobody knows of.
+        with anyio.CancelScope(shield=True):
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                limit=limit,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(),
+            )
     except OSError as error:
         raise LabError(f"cannot start {argv[0]}: {error.strerror}") from None
     return Child(process)
