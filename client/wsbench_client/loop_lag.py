@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # A hundred beats a second show a lag of milliseconds and cost a thousandth of a core.
 _BEAT_NS = 10_000_000
+# Recorded together, for each costs little then; some seconds of them, so that memory does not grow with the window.
+_BATCH = 512
 
 
 class LoopLag:
@@ -38,13 +40,18 @@ class LoopLag:
     def stop(self) -> None:
         """No further beat. May be called again."""
         self._timer.close()
-        self.histogram.record(np.array(self._lags, dtype=np.int64))
-        self._lags.clear()
+        self._record()
 
     def _beat(self) -> None:
         now_ns = clock_ns()
         # What was missed while the loop was away is one lag, not many.
         self._lags.append(now_ns - self._due_ns)
+        if len(self._lags) >= _BATCH:
+            self._record()
         self._due_ns = max(self._due_ns + _BEAT_NS, now_ns)
         if self._due_ns < self._end_ns:
             self._timer.call_at(self._due_ns)
+
+    def _record(self) -> None:
+        self.histogram.record(np.array(self._lags, dtype=np.int64))
+        self._lags.clear()

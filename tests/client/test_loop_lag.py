@@ -35,3 +35,17 @@ async def test_without_a_window_there_is_no_lag() -> None:
     lag = LoopLag()
     lag.stop()
     assert lag.histogram.count == 0
+
+
+async def test_lags_are_put_away_in_batches_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsbench_client.loop_lag._BATCH", 3)
+    lag = LoopLag()
+    now_ns = clock_ns()
+    lag.watch(Window(now_ns, now_ns + 100 * MS))
+    await anyio.sleep(0.08)
+    recorded = lag.histogram.count
+    assert recorded >= 3
+    assert recorded % 3 == 0
+    await anyio.sleep(0.05)
+    lag.stop()
+    assert recorded <= lag.histogram.count <= 11
