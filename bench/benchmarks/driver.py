@@ -11,13 +11,14 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from wsbench_client.histogram import HIGHEST_NS, LatencyHistogram
 from wsbench_client.journal import Journal, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 RATIO_BAR = 1.6
 RATIO_AIM = 1.4
@@ -206,6 +207,15 @@ def send_lag(port: int, seconds: float) -> bool:
     return met
 
 
+def program(main: Callable[[], int]) -> NoReturn:
+    """Run it as a program: Ctrl-C and SIGTERM end it in order, and with it what it started."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
 def main() -> int:
     """Run all of it; 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -220,7 +230,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    program(main)

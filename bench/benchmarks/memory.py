@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from driver import SECOND_NS, echo_server, worker
+from driver import SECOND_NS, echo_server, program, worker
 
 from wsbench_client import DrivePlan, EngineName
 
@@ -48,7 +48,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    program(main)

@@ -25,7 +25,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import psutil
-from driver import CONNECTIONS, PAYLOAD_BYTES, SECOND_NS, started
+from driver import CONNECTIONS, PAYLOAD_BYTES, SECOND_NS, program, started
 
 from wsbench_client import DrivePlan
 
@@ -264,7 +264,4 @@ def table(peers: Sequence[Peer], found: dict[str, list[float]]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    program(main)

@@ -109,9 +109,9 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     output.add_argument("-o", "--output", type=Path, metavar="DIR", help="(default: results/<time>)")
     output.add_argument(
         "--format",
-        choices=("text", "json"),
+        choices=("text", "json", "line"),
         default="text",
-        help="json prints the result's content alone (default: text)",
+        help="json prints the result's content alone, line as one line of a log (default: text)",
     )
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
 

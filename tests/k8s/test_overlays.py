@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests.k8s.validation import check
+from wsbench.commands import run
 from wsbench.manifests import Manifest, read_manifests
 from wsbench.mesh_policy import policy_of
 
@@ -114,3 +116,14 @@ def test_only_the_plain_overlay_is_outside_the_mesh(rendered: dict[str, Any]) ->
         labels = one(rendered[overlay], "Namespace", "wsbench")["metadata"]["labels"]
         assert labels["istio-injection"] == ("disabled" if overlay == "plain" else "enabled")
         assert (overlay == "plain") is not any("istio.io" in item["apiVersion"] for item in rendered[overlay])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_job_says_what_the_command_understands(rendered: dict[str, Any], overlay: str) -> None:
+    (container,) = one(rendered[overlay], "Job", "websockets-client")["spec"]["template"]["spec"]["containers"]
+    command, *words = container["args"]
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    run.add_options(parser)
+    arguments = parser.parse_args(words)
+    assert (command, arguments.format) == ("run", "line")
+    assert {target.name for target in arguments.target} == ({"http1", "http2"} if overlay == "compare" else {"mesh"})

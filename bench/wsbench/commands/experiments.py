@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import sys
@@ -14,7 +15,7 @@ from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
 from wsbench.interruption import exit_code_of, run_interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wsbench.interruption import Ending
     from wsbench.storage import OutputFolder
@@ -63,6 +64,11 @@ def reason_of(ending: Ending, where: str) -> str | None:
     if isinstance(ending, signal.Signals):
         return f"interrupted by {ending.name} {where}"
     return None if ending is None else f"{ending} ({where})"
+
+
+def print_json(document: Mapping[str, object], output_format: str) -> None:
+    """The document on standard output: ``json`` for reading, ``line`` for a log of which it is one line."""
+    print(json.dumps(document, indent=None if output_format == "line" else 1, allow_nan=False))
 
 
 def conclude(

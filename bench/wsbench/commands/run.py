@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from rich.console import Console
 
 from wsbench import hlog
 from wsbench.arms import Outcome
-from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, reason_of
+from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, print_json, reason_of
 from wsbench.mesh import mesh_of
 from wsbench.options import add_load, add_output, add_parts, add_subjects, count, duration, plan_of, rate, share
 from wsbench.progress import watcher_for
@@ -123,7 +122,7 @@ def run(arguments: argparse.Namespace, words: list[str]) -> int:
         ending,
         write,
         lambda: show(result, arguments.format),
-        None if arguments.format == "json" else where,
+        where if arguments.format == "text" else None,
         fit=_fit(result),
     )
 
@@ -136,8 +135,8 @@ def render(result: document.Result, folder: OutputFolder) -> None:
 
 def show(result: document.Result, output_format: str) -> None:
     """The result on standard output."""
-    if output_format == "json":
-        print(json.dumps(result, indent=1, allow_nan=False))
+    if output_format != "text":
+        print_json(result, output_format)
     else:
         terminal.print_summary(result, Console())
 

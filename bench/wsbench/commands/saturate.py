@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from wsbench.arms import Outcome
-from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, reason_of
+from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, print_json, reason_of
 from wsbench.errors import UsageError
 from wsbench.mesh import mesh_of
 from wsbench.options import add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
@@ -110,7 +109,7 @@ def run(arguments: argparse.Namespace, words: list[str]) -> int:
         ending,
         write,
         lambda: show(found, arguments.format),
-        None if arguments.format == "json" else where,
+        where if arguments.format == "text" else None,
         fit=not any(arm["outcome"] == Outcome.FAILED for arm in found["arms"].values()),
     )
 
@@ -123,8 +122,8 @@ def render(found: Document, folder: OutputFolder) -> None:
 
 def show(found: Document, output_format: str) -> None:
     """What was found, on standard output."""
-    if output_format == "json":
-        print(json.dumps(found, indent=1, allow_nan=False))
+    if output_format != "text":
+        print_json(found, output_format)
     else:
         report.print_summary(found, Console())
 

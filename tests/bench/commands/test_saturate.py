@@ -55,10 +55,11 @@ def test_a_target_that_cannot_keep_up_is_bracketed(tmp_path: Path) -> None:
         url = json.loads(server.stdout.readline())["url"]
         done = wsbench(
             *("saturate", "--target", f"slow={url}", "--first-rate", "1000", "--repeats", "1", "--slo", "p99=200ms"),
-            *("--format", "json", "--no-progress", "-o", str(tmp_path / "s"), *SHORT),
+            *("--format", "line", "--no-progress", "-o", str(tmp_path / "s"), *SHORT),
         )
         server.terminate()
         assert server.wait(timeout=10) == 0
+    assert done.stdout.count("\n") == 1
     found = json.loads(done.stdout)
     assert found == found_in(tmp_path / "s")
     capacity = found["arms"]["slow"]["capacity"]
