@@ -27,6 +27,9 @@ class AccessRecord:
     upstream_transport_failure_reason: str | None
     upstream_cluster: str | None
     upstream_host: str | None
+    upstream_protocol: str | None
+    downstream_tls_version: str | None
+    downstream_peer_uri_san: str | None
     method: str | None
     path: str | None
     authority: str | None
@@ -55,6 +58,9 @@ def parse_line(line: str) -> AccessRecord:
         upstream_transport_failure_reason=_text(content, "upstream_transport_failure_reason"),
         upstream_cluster=_text(content, "upstream_cluster"),
         upstream_host=_text(content, "upstream_host"),
+        upstream_protocol=_text(content, "upstream_protocol"),
+        downstream_tls_version=_text(content, "downstream_tls_version"),
+        downstream_peer_uri_san=_text(content, "downstream_peer_uri_san"),
         method=_text(content, "method"),
         path=_text(content, "path"),
         authority=_text(content, "authority"),

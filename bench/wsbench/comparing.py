@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsbench import document
-from wsbench.arms import Outcome
+from wsbench.arms import ARMS, MTLS_SUFFIX, Outcome
 from wsbench.proof import Verdict
 from wsbench.statistics import CONFIDENCE, precision_of, ratio_of_pairs, rounds_needed, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
 LOOKS_ALLOWANCE = 1.25
 """Who stops when an interval is narrow stops sooner where it is narrow by luck: 5% would be up to 6% (simulated)."""
 
-_BASELINES = ("http1", "direct")
+_FLOOR = "direct"
+_BASELINE = "http1"
 _CLOSED_LOOP = ("achieved_rate", "service_time.p50_us", "service_time.p99_us", "connect.p50_us")
 _OPEN_LOOP = ("response_time.p50_us", "response_time.p99_us", "connect.p50_us")
 _ONE_WAY = ("goodput_mb_per_s", "connect.p50_us")
@@ -33,8 +34,10 @@ def compare(
 
     ``rounds_by_precision``: the intervals' own width decided how many rounds there are, and they are widened for it.
 
-    Sidecar arms are compared with ``http1`` and ``direct``, targets with every arm and with the targets before them. An
-    arm that was disproved, refused or given up is compared with nothing: it has no figures of its claim.
+    Sidecar arms are compared with ``direct`` and with HTTP/1.1 carried alike: plaintext arms with ``http1``, encrypted
+    ones with ``http1+mtls`` (with ``http1`` where that was not measured). Targets are compared with every arm and with
+    the targets before them. An arm that was disproved, refused or given up is compared with nothing: it has no figures
+    of its claim.
     """
     measured = {
         name: arm["kind"]
@@ -93,11 +96,19 @@ def compared_pairs(kinds: Mapping[str, str]) -> list[tuple[str, str]]:
         if kinds[candidate] == "target":
             baselines = [name for name in names if kinds[name] != "target" or names.index(name) < place]
         elif kinds[candidate] == "sidecar":
-            baselines = [name for name in _BASELINES if name in kinds and name != candidate]
+            baselines = [name for name in (*_upgrades_alike(candidate, kinds), _FLOOR) if name in kinds]
         else:
             baselines = []
         pairs.extend((baseline, candidate) for baseline in baselines)
     return pairs
+
+
+def _upgrades_alike(candidate: str, measured: Container[str]) -> tuple[str, ...]:
+    """The HTTP/1.1 arm that a sidecar arm is compared with; none for ``http1`` itself."""
+    encrypted = f"{_BASELINE}{MTLS_SUFFIX}"
+    if ARMS[candidate].claim.encrypted and candidate != encrypted and encrypted in measured:
+        return (encrypted,)
+    return () if candidate == _BASELINE else (_BASELINE,)
 
 
 def _comparison(

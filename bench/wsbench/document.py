@@ -27,10 +27,15 @@ class Latency(TypedDict):
 
 
 class Claim(TypedDict):
-    """What an arm says of its hop: the protocol it speaks, and the status it is expected to be refused with."""
+    """What an arm says of its hop: the protocol it speaks, and the status it is expected to be refused with.
+
+    ``transport``: plaintext, mTLS, HBONE or QUIC; ``sidecars``: none, both, clientonly or serveronly. Null of a target.
+    """
 
     hop_protocol: str | None
     refused_status: int | None
+    transport: str | None
+    sidecars: str | None
 
 
 class Witness(TypedDict):
@@ -72,17 +77,17 @@ class ProcessCost(TypedDict):
 
 
 class SidecarCost(ProcessCost):
-    """Cost of one Envoy: CPU, memory above its idle size, and its TCP connections on the hop."""
+    """Cost of one Envoy: CPU, memory above its idle size, and its connections on the hop (TCP, or QUIC of HTTP/3)."""
 
     rss_kib_per_connection: float | None
     hop_connections: int | None
 
 
 class Sidecars(TypedDict):
-    """The two Envoys of an arm."""
+    """The Envoys of an arm; null on a side that has none."""
 
-    client: SidecarCost
-    server: SidecarCost
+    client: SidecarCost | None
+    server: SidecarCost | None
 
 
 class ConnectPhases(TypedDict):

@@ -1,8 +1,8 @@
 """Envoy bootstrap configurations, shaped as Istio shapes a sidecar's.
 
-Pure: from frozen settings to plain data, the same every time. Names, circuit breakers, timeouts and the access log
-follow Istio (pilot/pkg/networking/core: ``listener_builder.go``, ``cluster_traffic_policy.go``; and
-pilot/pkg/model/telemetry_logging.go); what an arm changes is only the hop.
+Pure: from frozen settings to plain data, the same every time. Names, timeouts and the access log follow Istio
+(pilot/pkg/networking/core: ``listener_builder.go``, ``listener_inbound.go``; and pilot/pkg/model/telemetry_logging.go);
+what an arm changes is only the hop.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wsbench import tls_config
+from wsbench.arms import HopProtocol, Transport
+from wsbench.cluster_config import cluster, loopback
 from wsbench.mesh_policy import CONTAINER_PORT, HOST, NAMESPACE, SERVICE_PORT, Direction
 
 if TYPE_CHECKING:
-    from wsbench.mesh_policy import ConnectionPool, MeshPolicy
+    from wsbench.identities import Identities
+    from wsbench.mesh_policy import MeshPolicy
 
 OUTBOUND_CLUSTER = f"outbound|{SERVICE_PORT}||{HOST}"
 INBOUND_CLUSTER = f"inbound|{CONTAINER_PORT}||"
@@ -22,18 +26,19 @@ INBOUND_STAT_PREFIX = f"inbound_0.0.0.0_{CONTAINER_PORT}"
 LISTENER = "websockets"
 HOP_PROTOCOL_HEADER = "x-wsbench-hop-protocol"
 
-_HOP_IDLE_TIMEOUT = "0.5s"
-_UNLIMITED = 4294967295
 _TYPES = "type.googleapis.com/envoy"
 
-# The fields of the article's log lines, and the two that Istio has added since (EnvoyJSONLogFormatIstio).
+# The fields of the article's log lines, the two that Istio has added since (EnvoyJSONLogFormatIstio), and four of our
+# own that say what carries the hop: as the server's sidecar sees its downstream, and the client's its upstream.
 _ACCESS_LOG_FIELDS = {
     "authority": "%REQ(:AUTHORITY)%",
     "bytes_received": "%BYTES_RECEIVED%",
     "bytes_sent": "%BYTES_SENT%",
     "connection_termination_details": "%CONNECTION_TERMINATION_DETAILS%",
     "downstream_local_address": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    "downstream_peer_uri_san": "%DOWNSTREAM_PEER_URI_SAN%",
     "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "downstream_tls_version": "%DOWNSTREAM_TLS_VERSION%",
     "duration": "%DURATION%",
     "method": "%REQ(:METHOD)%",
     "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
@@ -48,7 +53,9 @@ _ACCESS_LOG_FIELDS = {
     "upstream_cluster": "%UPSTREAM_CLUSTER_RAW%",
     "upstream_host": "%UPSTREAM_HOST%",
     "upstream_local_address": "%UPSTREAM_LOCAL_ADDRESS%",
+    "upstream_protocol": "%UPSTREAM_PROTOCOL%",
     "upstream_service_time": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    "upstream_tls_version": "%UPSTREAM_TLS_VERSION%",
     "upstream_transport_failure_reason": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
     "user_agent": "%REQ(USER-AGENT)%",
     "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
@@ -63,60 +70,177 @@ class SidecarSettings:
     upstream_port: int
 
 
-def client_sidecar(settings: SidecarSettings, policy: MeshPolicy) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What the sidecars of an arm have to agree on. ``identities`` may be None where the hop is plaintext."""
+
+    policy: MeshPolicy
+    transport: Transport = Transport.PLAINTEXT
+    identities: Identities | None = None
+
+    @property
+    def protocol(self) -> HopProtocol:
+        """What the client's sidecar will speak, which may be contrary to what the arm claims."""
+        if self.transport is Transport.QUIC:
+            return HopProtocol.HTTP3
+        if self.transport is Transport.HBONE or self.policy.pool.h2_upgrade:
+            return HopProtocol.HTTP2
+        return HopProtocol.HTTP1
+
+    @property
+    def upstream_socket(self) -> dict[str, Any] | None:
+        """The client's end; None for plaintext."""
+        if self.identities is None:
+            return None
+        return tls_config.upstream(self.transport, self.protocol, self.identities.client)
+
+    @property
+    def downstream_socket(self) -> dict[str, Any] | None:
+        """The server's end; None for plaintext."""
+        return None if self.identities is None else tls_config.downstream(self.transport, self.identities.server)
+
+
+def client_sidecar(settings: SidecarSettings, hop: Hop) -> dict[str, Any]:
     """The sidecar beside the driver: outbound listener, and the cluster that ``h2UpgradePolicy`` acts on."""
+    if hop.transport is Transport.HBONE:
+        network_filter = _tunnelling_proxy(settings.access_log)
+    else:
+        route = {"name": "default", "match": {"prefix": "/"}, "route": {"cluster": OUTBOUND_CLUSTER, "timeout": "0s"}}
+        manager = _manager(OUTBOUND_STAT_PREFIX, settings.access_log, _virtual_host(OUTBOUND_CLUSTER, route))
+        network_filter = _manager_filter(hop.policy.patched(manager, Direction.OUTBOUND))
     return _bootstrap(
         node="client-sidecar",
-        listener=_listener(
-            policy,
-            Direction.OUTBOUND,
-            stat_prefix=OUTBOUND_STAT_PREFIX,
-            cluster=OUTBOUND_CLUSTER,
-            access_log=settings.access_log,
-            request_headers={},
-        ),
-        cluster=_cluster(OUTBOUND_CLUSTER, settings.upstream_port, policy.pool, http2=policy.pool.h2_upgrade),
+        listener=_listener(Direction.OUTBOUND, [{"filters": [network_filter]}]),
+        clusters=[
+            cluster(OUTBOUND_CLUSTER, settings.upstream_port, hop.policy.pool, hop.protocol, hop.upstream_socket)
+        ],
     )
 
 
-def server_sidecar(settings: SidecarSettings, policy: MeshPolicy) -> dict[str, Any]:
+def server_sidecar(settings: SidecarSettings, hop: Hop) -> dict[str, Any]:
     """The sidecar beside the echo server: inbound listener, which accepts CONNECT only if a patch says so.
 
     It tells the server which protocol the hop spoke, in a header that replaces whatever the client may have sent.
     """
+    if hop.transport is Transport.HBONE:
+        manager = _terminating_manager(settings.access_log)
+    else:
+        manager = hop.policy.patched(_inbound_manager(settings.access_log, hop), Direction.INBOUND)
     return _bootstrap(
         node="server-sidecar",
         listener=_listener(
-            policy,
-            Direction.INBOUND,
-            stat_prefix=INBOUND_STAT_PREFIX,
-            cluster=INBOUND_CLUSTER,
-            access_log=settings.access_log,
-            request_headers={HOP_PROTOCOL_HEADER: "%PROTOCOL%"},
+            Direction.INBOUND, _inbound_chains(_manager_filter(manager), hop), quic=hop.transport is Transport.QUIC
         ),
-        cluster=_cluster(INBOUND_CLUSTER, settings.upstream_port, policy.pool, http2=False),
+        clusters=[cluster(INBOUND_CLUSTER, settings.upstream_port, hop.policy.pool, HopProtocol.HTTP1)],
     )
 
 
-def _bootstrap(node: str, listener: dict[str, Any], cluster: dict[str, Any]) -> dict[str, Any]:
+def _bootstrap(node: str, listener: dict[str, Any], clusters: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "node": {"id": node, "cluster": NAMESPACE},
         # Port 0: the kernel picks, Envoy tells. No port is looked for first and lost to somebody else meanwhile.
-        "admin": {"address": _loopback(0)},
-        "static_resources": {"listeners": [listener], "clusters": [cluster]},
+        "admin": {"address": loopback(0)},
+        "static_resources": {"listeners": [listener], "clusters": clusters},
     }
 
 
-def _listener(
-    policy: MeshPolicy,
-    direction: Direction,
-    *,
-    stat_prefix: str,
-    cluster: str,
-    access_log: str,
-    request_headers: dict[str, str],
-) -> dict[str, Any]:
-    manager = {
+# -- listeners
+
+
+def _listener(direction: Direction, chains: list[dict[str, Any]], *, quic: bool = False) -> dict[str, Any]:
+    listener: dict[str, Any] = {
+        "name": LISTENER,
+        "traffic_direction": direction.upper(),
+        "address": loopback(0, "UDP" if quic else "TCP"),
+        "filter_chains": chains,
+    }
+    if quic:
+        listener["udp_listener_config"] = {"quic_options": {}, "downstream_socket_config": {"prefer_gro": True}}
+    if any("filter_chain_match" in chain for chain in chains):
+        listener["listener_filters"] = [
+            {
+                "name": "envoy.filters.listener.tls_inspector",
+                "typed_config": {"@type": f"{_TYPES}.extensions.filters.listener.tls_inspector.v3.TlsInspector"},
+            }
+        ]
+    return listener
+
+
+def _inbound_chains(network_filter: dict[str, Any], hop: Hop) -> list[dict[str, Any]]:
+    """Istio's permissive inbound where the hop is mTLS: by what a client offers, mTLS or plaintext."""
+    chain: dict[str, Any] = {"filters": [network_filter]}
+    socket = hop.downstream_socket
+    if socket is None:
+        return [chain]
+    encrypted = {**chain, "transport_socket": socket}
+    if hop.transport is not Transport.MTLS:
+        return [encrypted]
+    by_alpn = {"transport_protocol": "tls", "application_protocols": list(tls_config.ISTIO_ALPN)}
+    return [
+        {"name": f"{INBOUND_STAT_PREFIX}_mtls", "filter_chain_match": by_alpn, **encrypted},
+        {
+            "name": f"{INBOUND_STAT_PREFIX}_plaintext",
+            "filter_chain_match": {"transport_protocol": "raw_buffer"},
+            **chain,
+        },
+    ]
+
+
+# -- network filters
+
+
+def _inbound_manager(access_log: str, hop: Hop) -> dict[str, Any]:
+    route = {"name": "default", "match": {"prefix": "/"}, "route": {"cluster": INBOUND_CLUSTER, "timeout": "0s"}}
+    host = _virtual_host(INBOUND_CLUSTER, route)
+    host["request_headers_to_add"] = [
+        {
+            "header": {"key": HOP_PROTOCOL_HEADER, "value": "%PROTOCOL%"},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    ]
+    manager = _manager(INBOUND_STAT_PREFIX, access_log, host)
+    if hop.transport is Transport.QUIC:
+        manager |= {"codec_type": "HTTP3", "http3_protocol_options": {"allow_extended_connect": True}}
+    return manager
+
+
+def _terminating_manager(access_log: str) -> dict[str, Any]:
+    """The end of an HBONE tunnel (Istio: ``buildConnectTerminateListener``, and ztunnel's inbound)."""
+    upgrade: dict[str, Any] = {"upgrade_type": "CONNECT"}
+    route = {
+        "name": "default",
+        "match": {"connect_matcher": {}},
+        "route": {"cluster": INBOUND_CLUSTER, "timeout": "0s", "upgrade_configs": [{**upgrade, "connect_config": {}}]},
+    }
+    return {
+        **_manager(INBOUND_STAT_PREFIX, access_log, _virtual_host(INBOUND_CLUSTER, route)),
+        "upgrade_configs": [upgrade],
+        "http2_protocol_options": {"allow_connect": True},
+    }
+
+
+def _tunnelling_proxy(access_log: str) -> dict[str, Any]:
+    """The beginning of an HBONE tunnel: every TCP connection a CONNECT for where it was going."""
+    return {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": f"{_TYPES}.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": OUTBOUND_STAT_PREFIX,
+            "cluster": OUTBOUND_CLUSTER,
+            "tunneling_config": {"hostname": f"{HOST}:{CONTAINER_PORT}"},
+            # Istio's default for TCP is an hour (ztunnel has none): a WebSocket that says nothing is not to be cut.
+            "idle_timeout": "0s",
+            "access_log": [_access_log(access_log)],
+        },
+    }
+
+
+def _manager_filter(manager: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+
+
+def _manager(stat_prefix: str, access_log: str, virtual_host: dict[str, Any]) -> dict[str, Any]:
+    return {
         "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": stat_prefix,
         "codec_type": "AUTO",
@@ -130,41 +254,14 @@ def _listener(
                 "typed_config": {"@type": f"{_TYPES}.extensions.filters.http.router.v3.Router"},
             }
         ],
-        "route_config": {
-            "name": stat_prefix,
-            "virtual_hosts": [_virtual_host(cluster, request_headers)],
-            "validate_clusters": True,
-        },
-    }
-    return {
-        "name": LISTENER,
-        "traffic_direction": direction.upper(),
-        "address": _loopback(0),
-        "filter_chains": [
-            {
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": policy.patched(manager, direction),
-                    }
-                ]
-            }
-        ],
+        "route_config": {"name": stat_prefix, "virtual_hosts": [virtual_host], "validate_clusters": True},
     }
 
 
-def _virtual_host(cluster: str, request_headers: dict[str, str]) -> dict[str, Any]:
-    return {
-        "name": cluster,
-        "domains": ["*"],
-        "request_headers_to_add": [
-            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for key, value in request_headers.items()
-        ],
-        # No retry policy: a repeated upgrade would hide in the latency, and as a second line and count. Istio's default
-        # one (connect-failure, refused-stream, ...; 2 retries) does not retry the trap's reset: it is 503 all the same.
-        "routes": [{"name": "default", "match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}],
-    }
+def _virtual_host(name: str, route: dict[str, Any]) -> dict[str, Any]:
+    # No retry policy: a repeated upgrade would hide in the latency, and as a second line and count. Istio's default
+    # one (connect-failure, refused-stream, ...; 2 retries) does not retry the trap's reset: it is 503 all the same.
+    return {"name": name, "domains": ["*"], "routes": [route]}
 
 
 def _access_log(path: str) -> dict[str, Any]:
@@ -176,57 +273,3 @@ def _access_log(path: str) -> dict[str, Any]:
             "log_format": {"json_format": _ACCESS_LOG_FIELDS},
         },
     }
-
-
-def _cluster(name: str, port: int, pool: ConnectionPool, *, http2: bool) -> dict[str, Any]:
-    return {
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": pool.connect_timeout or "10s",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _loopback(port)}}]}],
-        },
-        # Istio's defaults: without them the 1,025th WebSocket would be refused.
-        "circuit_breakers": {
-            "thresholds": [
-                {
-                    "max_connections": pool.max_connections or _UNLIMITED,
-                    "max_pending_requests": pool.max_pending_requests or _UNLIMITED,
-                    "max_requests": pool.max_requests or _UNLIMITED,
-                    "max_retries": pool.max_retries or _UNLIMITED,
-                }
-            ]
-        },
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": _common_options(pool),
-                **_protocol(pool, http2=http2),
-            }
-        },
-    }
-
-
-def _common_options(pool: ConnectionPool) -> dict[str, Any]:
-    # An hour by default: the next trial's first WebSocket would find the last one's HTTP/2 connection, and what a
-    # tunnel costs that has to be opened would never be seen. No stream is cut by this.
-    options: dict[str, Any] = {"idle_timeout": pool.idle_timeout or _HOP_IDLE_TIMEOUT}
-    if pool.max_requests_per_connection is not None:
-        options["max_requests_per_connection"] = pool.max_requests_per_connection
-    if pool.max_connection_duration is not None:
-        options["max_connection_duration"] = pool.max_connection_duration
-    return options
-
-
-def _protocol(pool: ConnectionPool, *, http2: bool) -> dict[str, Any]:
-    if pool.use_client_protocol:
-        return {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
-    if not http2:
-        return {"explicit_http_config": {"http_protocol_options": {}}}
-    streams = pool.max_concurrent_streams
-    return {"explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": streams} if streams else {}}}
-
-
-def _loopback(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

@@ -9,7 +9,8 @@ import anyio
 from wsbench.access_log import AccessLogError, parse_line, split_lines
 from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER
 from wsbench.errors import LabError
-from wsbench.proof import SWITCHING_PROTOCOLS, Evidence, LogSummary
+from wsbench.log_summary import SWITCHING_PROTOCOLS, LogSummary
+from wsbench.witnesses import Evidence, Traces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,68 +27,91 @@ _CHUNK_BYTES = 1 << 20
 class Observer:
     """Watches an arm's sidecars over one trial: ``begin``, the trial, ``finish``.
 
-    Raises LabError where one is dead, or its log is not to be read.
+    ``opened_status`` is the status of a WebSocket's stream in the log of the server's sidecar (see ``Claim``). Raises
+    LabError where a sidecar is dead, or its log is not to be read.
     """
 
-    def __init__(self, client: Sidecar, server: Sidecar) -> None:
-        self._client = client
-        self._server = server
-        self._client_log = _Tail(client.access_log)
-        self._server_log = _Tail(server.access_log)
-        self._before: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
+    def __init__(
+        self, client: Sidecar | None, server: Sidecar | None, opened_status: int = SWITCHING_PROTOCOLS
+    ) -> None:
+        self._client = _Watch(client) if client else None
+        self._server = _Watch(server) if server else None
+        self._watches = [watch for watch in (self._client, self._server) if watch]
+        self._opened_status = opened_status
 
     async def begin(self) -> None:
         """Note where logs and counters stand."""
-        self._client_log.skip()
-        self._server_log.skip()
-        self._before = (await self._client.counters(), await self._server.counters())
+        for watch in self._watches:
+            await watch.begin()
 
     async def fresh_hop(self) -> bool:
         """Wait until no connection is open on the hop, five seconds at most; whether that came about.
 
-        The hop of the trial before ends by its idle timeout (``envoy_config``).
+        The hop of the trial before ends by its idle timeout (``cluster_config``); one that the driver itself opens has
+        ended with the driver's connections.
         """
+        if self._client is None:
+            return True
         with anyio.move_on_after(_FRESH_WITHIN_S):
-            while (await self._client.counters()).get(f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active", 0):
-                self._client.check_alive()
+            while await self._client.now(f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active"):
+                self._client.sidecar.check_alive()
                 await anyio.sleep(_POLL_S)
             return True
         return False
 
-    async def hop_connections(self) -> tuple[int, int]:
-        """TCP connections open on the hop now, as the client sidecar and as the server sidecar count them."""
-        client, server = await self._client.counters(), await self._server.counters()
+    async def hop_connections(self) -> tuple[int | None, int | None]:
+        """Connections open on the hop now, as the client's and as the server's sidecar count them; None without one."""
+        client, server = self._client, self._server
         return (
-            client.get(f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active", 0),
-            server.get(f"http.{INBOUND_STAT_PREFIX}.downstream_cx_active", 0),
+            await client.now(f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active") if client else None,
+            await server.now(f"http.{INBOUND_STAT_PREFIX}.downstream_cx_active") if server else None,
         )
 
     async def finish(self, opened: int, refused: int) -> Evidence:
-        """What the trial left. Waits until both logs have their new lines, five seconds at most.
+        """What the trial left. Waits until the logs have their new lines, five seconds at most.
 
         Envoy writes a WebSocket's line when it closes and flushes it a moment later. Of ``refused`` upgrades the client
         sidecar logs every one; the server sidecar may log a single one, as one refused HTTP/2 stream ends a connection.
         """
         with anyio.move_on_after(_LINES_WITHIN_S):
             while not self._all_written(opened, refused):
-                self._client.check_alive()
-                self._server.check_alive()
+                for watch in self._watches:
+                    watch.sidecar.check_alive()
                 await anyio.sleep(_POLL_S)
-        client, server = await self._client.counters(), await self._server.counters()
         return Evidence(
-            client_log=self._client_log.summary,
-            server_log=self._server_log.summary,
-            client_counters=_rise(self._before[0], client),
-            server_counters=_rise(self._before[1], server),
+            client=await self._client.traces() if self._client else None,
+            server=await self._server.traces() if self._server else None,
         )
 
     def _all_written(self, opened: int, refused: int) -> bool:
-        client, server = self._client_log.read(), self._server_log.read()
-        return (
-            client.count >= opened + refused
-            and server.answered(SWITCHING_PROTOCOLS) >= opened
-            and server.count >= opened + bool(refused)
+        client = self._client.tail.read() if self._client else None
+        server = self._server.tail.read() if self._server else None
+        return (client is None or client.count >= opened + refused) and (
+            server is None
+            or (server.answered(self._opened_status) >= opened and server.count >= opened + bool(refused))
         )
+
+
+class _Watch:
+    """One sidecar over one trial."""
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self.sidecar = sidecar
+        self.tail = _Tail(sidecar.access_log)
+        self._before: Mapping[str, int] = {}
+
+    async def begin(self) -> None:
+        """Note where its log and counters stand."""
+        self.tail.skip()
+        self._before = await self.sidecar.counters()
+
+    async def now(self, counter: str) -> int:
+        """What a counter says now; 0 where it has never moved."""
+        return (await self.sidecar.counters()).get(counter, 0)
+
+    async def traces(self) -> Traces:
+        """What it has written and counted since the beginning."""
+        return Traces(self.tail.summary, _rise(self._before, await self.sidecar.counters()))
 
 
 class _Tail:

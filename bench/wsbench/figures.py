@@ -207,13 +207,15 @@ class _Cost:
 def _sidecars(trials: Sequence[Trial], cost: _Cost, opened: int) -> document.Sidecars | None:
     client = [trial.client_sidecar for trial in trials if trial.client_sidecar is not None]
     server = [trial.server_sidecar for trial in trials if trial.server_sidecar is not None]
-    if not client or not server or not opened:
+    if not (client or server) or not opened:
         return None
     connections = opened / len(trials)
     return document.Sidecars(client=_sidecar(client, cost, connections), server=_sidecar(server, cost, connections))
 
 
-def _sidecar(uses: Sequence[ProcessUse], cost: _Cost, connections: float) -> document.SidecarCost:
+def _sidecar(uses: Sequence[ProcessUse], cost: _Cost, connections: float) -> document.SidecarCost | None:
+    if not uses:
+        return None
     growth = [use.rss_growth_bytes for use in uses if use.rss_growth_bytes is not None]
     hop = [use.hop_connections for use in uses if use.hop_connections is not None]
     return document.SidecarCost(

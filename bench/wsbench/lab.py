@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from wsbench.echo_server import running_echo_server
 from wsbench.envoy import ConfigRejectedError, running_sidecar
-from wsbench.envoy_config import SidecarSettings, client_sidecar, server_sidecar
-from wsbench.errors import UsageError
+from wsbench.envoy_config import Hop, SidecarSettings, client_sidecar, server_sidecar
+from wsbench.errors import LabError, UsageError
+from wsbench.identities import issued
+from wsbench.mesh_policy import MeshPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from wsbench.arms import Arm
     from wsbench.echo_server import EchoServer
     from wsbench.envoy import Sidecar
+    from wsbench.identities import Identities
     from wsbench.mesh import Mesh
 
 _LEAST_MESSAGE_LIMIT = 1 << 20
@@ -27,7 +30,8 @@ _LEAST_MESSAGE_LIMIT = 1 << 20
 class LabPlan:
     """What the lab has to have. ``mesh`` may be None where no arm has sidecars.
 
-    Files go to ``output``: ``server.log``, and for each sidecar arm ``envoy/<arm>/{client,server}.*``.
+    Files go to ``output``: ``server.log``, for each sidecar arm ``envoy/<arm>/{client,server}.*``, and the certificates
+    of those whose hop is encrypted ``envoy/certificates/*.pem``.
     """
 
     arms: tuple[Arm, ...]
@@ -40,7 +44,7 @@ class LabPlan:
 
 @dataclass(frozen=True, slots=True)
 class LabTarget:
-    """Where an arm's messages go, and the sidecars in their way (None for ``direct``)."""
+    """Where an arm's messages go, and the sidecars in their way (None on a side that has none)."""
 
     arm: Arm
     url: str
@@ -70,23 +74,38 @@ async def open_lab(plan: LabPlan) -> AsyncIterator[Lab]:
                 plan.output / "server.log", engine=plan.server_engine, options=["--max-message-size", str(limit)]
             )
         )
+        identities = _identities(stack, plan)
         targets = {}
         for arm in plan.arms:
-            targets[arm.name] = await _start_arm(stack, plan, arm, server)
+            targets[arm.name] = await _start_arm(stack, plan, arm, server, identities)
         yield Lab(targets, server)
 
 
-async def _start_arm(stack: AsyncExitStack, plan: LabPlan, arm: Arm, server: EchoServer) -> LabTarget:
+def _identities(stack: AsyncExitStack, plan: LabPlan) -> Identities | None:
+    """Certificates, where an arm needs any."""
+    if not any(arm.claim.encrypted for arm in plan.arms):
+        return None
+    try:
+        return stack.enter_context(issued(plan.output / "envoy" / "certificates"))
+    except OSError as error:
+        raise LabError(f"the lab's certificates cannot be written: {error}") from None
+
+
+async def _start_arm(
+    stack: AsyncExitStack, plan: LabPlan, arm: Arm, server: EchoServer, identities: Identities | None
+) -> LabTarget:
     if not arm.has_sidecars:
         return LabTarget(arm, server.url, None, None)
     if plan.mesh is None:
         raise UsageError(f"arm {arm.name!r} needs an Envoy")
-    envoy, policy = plan.mesh.envoy, plan.mesh.policies[arm.name]
+    envoy, policy = plan.mesh.envoy, plan.mesh.policies.get(arm.name, MeshPolicy())
+    hop = Hop(policy, arm.claim.transport, identities if arm.claim.encrypted else None)
     folder = plan.output / "envoy" / arm.name
     folder.mkdir(parents=True, exist_ok=True)
 
-    async def sidecar(side: str, config: dict[str, Any]) -> Sidecar:
+    async def sidecar(side: str, of: Callable[[SidecarSettings, Hop], dict[str, Any]], upstream_port: int) -> Sidecar:
         name = f"{arm.name}'s {side} sidecar"
+        config = of(SidecarSettings(str(folder / f"{side}.access.log"), upstream_port), hop)
         try:
             return await stack.enter_async_context(
                 running_sidecar(envoy, name, config, folder, side, plan.envoy_concurrency)
@@ -97,10 +116,11 @@ async def _start_arm(stack: AsyncExitStack, plan: LabPlan, arm: Arm, server: Ech
             raise UsageError(f"with {' and '.join(policy.filters)} applied, {error}") from None
 
     # The server's sidecar first: the client's has to know its port.
-    inner = await sidecar(
-        "server", server_sidecar(SidecarSettings(str(folder / "server.access.log"), server.port), policy)
-    )
-    client = await sidecar(
-        "client", client_sidecar(SidecarSettings(str(folder / "client.access.log"), inner.port), policy)
-    )
-    return LabTarget(arm, f"ws://127.0.0.1:{client.port}/", client, inner)
+    port, inner, outer = server.port, None, None
+    if arm.claim.sidecars.at_server:
+        inner = await sidecar("server", server_sidecar, port)
+        port = inner.port
+    if arm.claim.sidecars.at_client:
+        outer = await sidecar("client", client_sidecar, port)
+        port = outer.port
+    return LabTarget(arm, f"ws://127.0.0.1:{port}/", outer, inner)

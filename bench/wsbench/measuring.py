@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wsbench.driver_process import DriverProcess
     from wsbench.lab import Lab, LabTarget
     from wsbench.progress import Watcher
-    from wsbench.proof import Evidence
+    from wsbench.witnesses import Evidence
     from wsbench_client import DrivePlan, Recording
     from wsbench_client import Progress as DriveProgress
 
@@ -47,6 +47,8 @@ class Contender:
         claim = document.Claim(
             hop_protocol=self.claim.hop_protocol if self.claim else None,
             refused_status=self.claim.refused_status if self.claim else None,
+            transport=self.claim.transport if self.claim else None,
+            sidecars=self.claim.sidecars if self.claim else None,
         )
         own = tuple(trial for trial in trials if trial.name == self.name)
         return Subject(self.name, self.kind, self.summary, self.url, claim, own, failure)
@@ -85,7 +87,9 @@ class Trials:
         Raises LabError where a part of the lab has died.
         """
         place = contender.place
-        observer = Observer(place.client, place.server) if place and place.client and place.server else None
+        observer = None
+        if place and place.arm.has_sidecars:
+            observer = Observer(place.client, place.server, place.arm.claim.opened_status)
         fresh_hop = True
         if observer:
             fresh_hop = await observer.fresh_hop()

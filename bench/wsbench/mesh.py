@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """An Envoy, and the policies of the arms with sidecars, by name."""
+    """An Envoy, and the policies of those arms that manifests have a say in, by name."""
 
     envoy: EnvoyBinary
     policies: Mapping[str, MeshPolicy]
@@ -29,9 +29,9 @@ def mesh_of(plan: RunPlan) -> Mesh | None:
 
     Raises UsageError where there is no such Envoy, or manifests cannot be read or honoured.
     """
-    overlays = {arm.name: arm.overlay for arm in plan.arms if arm.overlay is not None}
-    if not overlays:
+    if not any(arm.has_sidecars for arm in plan.arms):
         return None
+    overlays = {arm.name: arm.overlay for arm in plan.arms if arm.overlay is not None}
     own = dict(plan.manifests)
     policies = {
         name: policy_of(read_manifests(own.get(name) or shipped(overlay))) for name, overlay in overlays.items()

@@ -26,6 +26,9 @@ SERVICE_PORT = 8080
 CONTAINER_PORT = 80
 SERVER_LABELS = {"app": SERVICE}
 CLIENT_LABELS = {"app": "websockets-client"}
+TRUST_DOMAIN = "cluster.local"
+CLIENT_SPIFFE_ID = f"spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/sa/websockets-client"
+SERVER_SPIFFE_ID = f"spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/sa/websockets-server"
 
 _MANAGER = "envoy.filters.network.http_connection_manager"
 _MANAGER_TYPE = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"

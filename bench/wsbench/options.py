@@ -29,6 +29,9 @@ def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") 
         help=f"arms of the lab, of {', '.join(ARMS)} (default: {default}; none where --target is given)",
     )
     what.add_argument(
+        "--mtls", action="store_true", help="http1 and http2 under Istio's mTLS: short for http1+mtls and http2+mtls"
+    )
+    what.add_argument(
         "--manifests",
         action="append",
         default=[],
@@ -201,7 +204,7 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
     max_duration = arguments.max_duration
     if max_duration is None and arguments.until_precision is not None:
         max_duration = _PRECISION_WITHIN_NS
-    arms = arms_named(names)
+    arms = arms_named(names, mtls=arguments.mtls)
     plan = RunPlan(
         arms=arms,
         targets=tuple(arguments.target),

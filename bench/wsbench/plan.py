@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsbench.arms import ARMS, Arm
+from wsbench.arms import ARMS, MTLS_SUFFIX, Arm, Transport
 from wsbench.comparing import compared_metrics, compared_pairs, rounds_for
 from wsbench.errors import UsageError
 from wsbench.statistics import RESOLUTION
@@ -17,7 +17,7 @@ from wsbench_client.pattern import ECHO
 from wsbench_client.plan import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 DEFAULT_ARMS = ("direct", "http1", "http2", "http2-blocked")
 # A name is also a file's name and a tag in a histogram log.
@@ -75,10 +75,10 @@ class RunPlan:
         for name in self.names:
             if self.names.count(name) > 1:
                 raise UsageError(f"{name!r} is named twice: arms and targets need names of their own")
-        with_sidecars = [arm.name for arm in self.arms if arm.has_sidecars]
+        by_policy = _made_by_policy(self.arms)
         for name in self.sabotage:
-            if name not in with_sidecars:
-                raise UsageError(f"cannot sabotage {name!r}: it is not an arm with sidecars of this run")
+            if name not in by_policy:
+                raise UsageError(f"cannot sabotage {name!r}: it is not an arm of this run whose hop manifests decide")
         given = [name for name, _ in self.manifests]
         if len(set(given)) < len(given):
             raise UsageError(f"--manifests: give those of an arm once, as a folder ({', '.join(given)})")
@@ -167,27 +167,34 @@ class RunPlan:
         return replace(plan, connect_concurrency=self.connections, cold_first=False) if refusal_claimed else plan
 
 
-def arms_named(names: Iterable[str]) -> tuple[Arm, ...]:
-    """The arms of these names, in this order. Raises UsageError."""
+def arms_named(names: Sequence[str], *, mtls: bool = False) -> tuple[Arm, ...]:
+    """The arms of these names, in this order; with ``mtls`` under mTLS, where there is one so. Raises UsageError."""
     arms = []
     for name in names:
         if name not in ARMS:
             raise UsageError(f"unknown arm {name!r}: choose from {', '.join(ARMS)}")
-        arms.append(ARMS[name])
+        under_mtls = ARMS.get(f"{name}{MTLS_SUFFIX}") if mtls else None
+        arms.append(under_mtls or ARMS[name])
+    if mtls and not any(arm.claim.transport is Transport.MTLS for arm in arms):
+        raise UsageError(f"--mtls: none of these arms has a hop to put under mTLS: {', '.join(names)}")
     return tuple(arms)
 
 
 def parse_manifests(text: str, arms: Sequence[Arm]) -> tuple[str, Path]:
-    """``ARM=PATH``, or a path alone where there is one arm with sidecars. Raises UsageError."""
-    with_sidecars = [arm.name for arm in arms if arm.has_sidecars]
+    """``ARM=PATH``, or a path alone where there is one arm that manifests decide. Raises UsageError."""
+    by_policy = _made_by_policy(arms)
     name, separator, path = text.partition("=")
     if separator and name in ARMS:
-        if name not in with_sidecars:
-            raise UsageError(f"--manifests {text}: {name!r} is not an arm with sidecars of this run")
+        if name not in by_policy:
+            raise UsageError(f"--manifests {text}: {name!r} is not an arm of this run whose hop manifests decide")
         return name, Path(path)
-    if len(with_sidecars) != 1:
-        raise UsageError(f"--manifests {text} must name its arm, as in http2={text}: this run has {with_sidecars}")
-    return with_sidecars[0], Path(text)
+    if len(by_policy) != 1:
+        raise UsageError(f"--manifests {text} must name its arm, as in http2={text}: this run has {by_policy}")
+    return by_policy[0], Path(text)
+
+
+def _made_by_policy(arms: Sequence[Arm]) -> list[str]:
+    return [arm.name for arm in arms if arm.overlay is not None]
 
 
 def parse_target(text: str) -> Target:

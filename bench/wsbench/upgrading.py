@@ -42,7 +42,10 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
 
 def _arm(arm: dict[str, Any]) -> dict[str, Any]:
     rounds = [{**_figures(figures), "series": None} for figures in arm["rounds"]]
-    return {**_figures(arm), "rounds": rounds}
+    # Version 1 had no other kind of hop.
+    hop = {"direct": ("plaintext", "none"), "sidecar": ("plaintext", "both")}.get(arm["kind"], (None, None))
+    claim = {**arm["claim"], "transport": hop[0], "sidecars": hop[1]}
+    return {**_figures(arm), "claim": claim, "rounds": rounds}
 
 
 def _figures(figures: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from wsbench import document
 from wsbench.arms import ARMS
 from wsbench.envoy import EnvoyBinary
+from wsbench.identities import Identities, Identity
 from wsbench.manifests import read_manifests, shipped
 from wsbench.mesh import Mesh
-from wsbench.mesh_policy import MeshPolicy, policy_of
+from wsbench.mesh_policy import CLIENT_SPIFFE_ID, SERVER_SPIFFE_ID, MeshPolicy, policy_of
 from wsbench.plan import RunPlan, Target, arms_named
 from wsbench.proof import Proof, Verdict
 from wsbench.results import Run, Subject
@@ -22,6 +24,12 @@ from wsbench_client.connect_phases import ConnectPhases
 from wsbench_client.histogram import LatencyHistogram
 from wsbench_client.series import Interval
 
+IDENTITIES = Identities(
+    *(
+        Identity(spiffe_id, *(Path(f"/somewhere/{name}") for name in ("chain.pem", "own.key", "root-cert.pem")))
+        for spiffe_id in (CLIENT_SPIFFE_ID, SERVER_SPIFFE_ID)
+    )
+)
 PROVED = Proof(Verdict.PROVED, "as claimed", ())
 DISPROVED = Proof(Verdict.DISPROVED, "not as claimed", ())
 
@@ -160,6 +168,8 @@ def subject(name: str, found: tuple[Trial, ...], failure: str | None = None) -> 
         claim=document.Claim(
             hop_protocol=arm.claim.hop_protocol if arm else None,
             refused_status=arm.claim.refused_status if arm else None,
+            transport=arm.claim.transport if arm else None,
+            sidecars=arm.claim.sidecars if arm else None,
         ),
         trials=found,
         failure=failure,

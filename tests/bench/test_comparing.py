@@ -31,6 +31,23 @@ def test_sidecar_arms_are_compared_with_http1_and_direct() -> None:
     assert pairs(result) == [("http1", "direct"), ("http2", "http1"), ("http2", "direct")]
 
 
+def test_encrypted_hops_are_compared_with_the_encrypted_upgrade_where_it_was_measured() -> None:
+    names = [(name, 1.0) for name in ("direct", "http1", "http1+mtls", "http2+mtls", "hbone", "http3", "clientonly")]
+    baselines: dict[str, list[str]] = {}
+    for candidate, baseline in pairs(document_of(*names)):
+        baselines.setdefault(candidate, []).append(baseline)
+    encrypted = ["http1+mtls", "direct"]
+    assert baselines == {
+        "http1": ["direct"],
+        "http1+mtls": ["http1", "direct"],
+        "http2+mtls": encrypted,
+        "hbone": encrypted,
+        "http3": encrypted,
+        "clientonly": ["http1", "direct"],
+    }
+    assert pairs(document_of(("http1", 1.0), ("hbone", 1.0))) == [("hbone", "http1")]
+
+
 def test_targets_are_compared_with_every_arm_and_with_the_targets_before() -> None:
     result = document_of(("http1", 1.0), ("a", 1.0), ("b", 1.0))
     assert pairs(result) == [("a", "http1"), ("b", "http1"), ("b", "a")]

@@ -10,14 +10,14 @@ import pytest
 
 from tests.bench.samples import policy
 from wsbench.envoy import EnvoyBinary, running_sidecar
-from wsbench.envoy_config import SidecarSettings, server_sidecar
+from wsbench.envoy_config import Hop, SidecarSettings, server_sidecar
 from wsbench.errors import LabError, UsageError
 
 pytestmark = pytest.mark.lab
 
 
 def config(folder: Path) -> dict[str, Any]:
-    return server_sidecar(SidecarSettings(str(folder / "a.access.log"), 1), policy("http2"))
+    return server_sidecar(SidecarSettings(str(folder / "a.access.log"), 1), Hop(policy("http2")))
 
 
 def test_the_packages_envoy_is_found(envoy: EnvoyBinary) -> None:

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from tests.bench.samples import policy
-from wsbench.envoy_config import INBOUND_CLUSTER, OUTBOUND_CLUSTER, SidecarSettings, client_sidecar, server_sidecar
-from wsbench.mesh_policy import ConnectionPool, MeshPolicy
+from tests.bench.samples import IDENTITIES, policy
+from wsbench.arms import Transport
+from wsbench.envoy_config import INBOUND_CLUSTER, OUTBOUND_CLUSTER, Hop, SidecarSettings, client_sidecar, server_sidecar
+from wsbench.mesh_policy import MeshPolicy
 
 SETTINGS = SidecarSettings("/somewhere/access.log", 4321)
 ARTICLE_FIELDS = {
@@ -52,8 +53,9 @@ def http_options(bootstrap: dict[str, Any]) -> dict[str, Any]:
     return explicit
 
 
-def both(found: MeshPolicy) -> list[dict[str, Any]]:
-    return [client_sidecar(SETTINGS, found), server_sidecar(SETTINGS, found)]
+def both(found: MeshPolicy, transport: Transport = Transport.PLAINTEXT) -> list[dict[str, Any]]:
+    hop = Hop(found, transport, None if transport is Transport.PLAINTEXT else IDENTITIES)
+    return [client_sidecar(SETTINGS, hop), server_sidecar(SETTINGS, hop)]
 
 
 @pytest.mark.parametrize(
@@ -70,40 +72,6 @@ def test_allow_connect_acts_on_the_servers_connection_manager_alone(overlay: str
     client, server = both(policy(overlay))
     assert manager_of(server).get("http2_protocol_options", {}).get("allow_connect", False) is accepted
     assert "http2_protocol_options" not in manager_of(client)
-
-
-def test_a_connection_pool_is_made_as_istio_makes_it() -> None:
-    pool = ConnectionPool(
-        h2_upgrade=True,
-        connect_timeout="3s",
-        idle_timeout="60s",
-        max_connection_duration="600s",
-        max_connections=1,
-        max_pending_requests=2,
-        max_requests=3,
-        max_retries=4,
-        max_requests_per_connection=5,
-        max_concurrent_streams=6,
-    )
-    client, server = both(MeshPolicy(pool))
-    for bootstrap in (client, server):
-        cluster = cluster_of(bootstrap)
-        assert cluster["connect_timeout"] == "3s"
-        assert list(cluster["circuit_breakers"]["thresholds"][0].values()) == [1, 2, 3, 4]
-        (options,) = cluster["typed_extension_protocol_options"].values()
-        assert options["common_http_protocol_options"] == {
-            "idle_timeout": "60s",
-            "max_requests_per_connection": 5,
-            "max_connection_duration": "600s",
-        }
-    assert http_options(client) == {"http2_protocol_options": {"max_concurrent_streams": 6}}
-    assert http_options(server) == {"http_protocol_options": {}}
-
-
-def test_the_clients_protocol_is_passed_on_where_a_rule_says_so() -> None:
-    for bootstrap in both(MeshPolicy(ConnectionPool(use_client_protocol=True))):
-        (options,) = cluster_of(bootstrap)["typed_extension_protocol_options"].values()
-        assert set(options["use_downstream_protocol_config"]) == {"http_protocol_options", "http2_protocol_options"}
 
 
 def test_names_are_istios() -> None:
@@ -142,3 +110,43 @@ def test_the_server_sidecar_overwrites_what_a_client_says_of_the_hop() -> None:
     (added,) = manager_of(server)["route_config"]["virtual_hosts"][0]["request_headers_to_add"]
     assert added["header"] == {"key": "x-wsbench-hop-protocol", "value": "%PROTOCOL%"}
     assert added["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+
+
+@pytest.mark.parametrize("overlay", ["http1", "http2"])
+def test_under_mtls_the_inbound_takes_sidecars_and_strangers_and_patches_both(overlay: str) -> None:
+    client, server = both(policy(overlay), Transport.MTLS)
+    (listener,) = server["static_resources"]["listeners"]
+    assert [part["name"] for part in listener["listener_filters"]] == ["envoy.filters.listener.tls_inspector"]
+    encrypted, plaintext = listener["filter_chains"]
+    assert encrypted["filter_chain_match"]["transport_protocol"] == "tls"
+    assert "istio-h2" in encrypted["filter_chain_match"]["application_protocols"]
+    assert plaintext["filter_chain_match"] == {"transport_protocol": "raw_buffer"}
+    assert "transport_socket" in encrypted
+    assert "transport_socket" not in plaintext
+    assert encrypted["filters"] == plaintext["filters"]
+    assert manager_of(server).get("http2_protocol_options", {}).get("allow_connect", False) is (overlay == "http2")
+    assert "transport_socket" in cluster_of(client)
+    assert "transport_socket" not in cluster_of(server)
+
+
+def test_http3_is_a_udp_listener_and_both_ends_accept_extended_connect() -> None:
+    client, server = both(MeshPolicy(), Transport.QUIC)
+    address = server["static_resources"]["listeners"][0]["address"]["socket_address"]
+    assert (address["protocol"], address["address"], address["port_value"]) == ("UDP", "127.0.0.1", 0)
+    assert "protocol" not in client["static_resources"]["listeners"][0]["address"]["socket_address"]
+    assert manager_of(server)["http3_protocol_options"] == {"allow_extended_connect": True}
+    assert http_options(client) == {"http3_protocol_options": {"allow_extended_connect": True}}
+
+
+def test_hbone_is_a_connect_for_the_workloads_own_port() -> None:
+    client, server = both(MeshPolicy(), Transport.HBONE)
+    proxy = manager_of(client)
+    assert proxy["@type"].endswith("tcp_proxy.v3.TcpProxy")
+    assert proxy["tunneling_config"] == {"hostname": "websockets-server.wsbench.svc.cluster.local:80"}
+    manager = manager_of(server)
+    (route,) = manager["route_config"]["virtual_hosts"][0]["routes"]
+    assert route["match"] == {"connect_matcher": {}}
+    assert manager["upgrade_configs"] == [{"upgrade_type": "CONNECT"}]
+    assert list(http_options(client)) == ["http2_protocol_options"]
+    # Of layer 4: it has no header to write what the hop spoke into.
+    assert "request_headers_to_add" not in manager["route_config"]["virtual_hosts"][0]

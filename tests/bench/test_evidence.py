@@ -51,9 +51,11 @@ def test_only_what_came_since_the_beginning_is_evidence(on_loop: Callable[..., A
         server.log(LINE * 2)
         server.counted = {"a": 7, "b": 1, "c": 2}
         evidence = await observer.finish(2, 0)
-        assert evidence.client_log.count == evidence.server_log.having("HTTP/2", 101) == 2
-        assert evidence.client_counters == {}
-        assert evidence.server_counters == {"a": 2, "c": 2}
+        assert evidence.client is not None
+        assert evidence.server is not None
+        assert evidence.client.log.count == evidence.server.log.answered(101) == 2
+        assert evidence.client.counters == {}
+        assert evidence.server.counters == {"a": 2, "c": 2}
 
     on_loop(work)
 
@@ -78,7 +80,8 @@ def test_a_line_that_is_half_written_is_waited_for(on_loop: Callable[..., Any], 
 
         server.check_alive = finish_the_line
         evidence = await observer.finish(1, 0)
-        assert evidence.server_log.count == 1
+        assert evidence.server is not None
+        assert evidence.server.log.count == 1
         assert asked == 2
 
     on_loop(work)
@@ -93,7 +96,8 @@ def test_lines_that_never_come_are_not_waited_for_for_ever(
         observer = Observer(*sidecars)
         await observer.begin()
         evidence = await observer.finish(1, 0)
-        assert evidence.server_log.count == 0
+        assert evidence.server is not None
+        assert evidence.server.log.count == 0
 
     on_loop(work)
 
@@ -119,7 +123,9 @@ def test_of_many_refusals_one_line_of_the_servers_is_enough(
         await observer.begin()
         client.log(LINE * 8)
         server.log(LINE)
-        assert (await observer.finish(0, 8)).client_log.count == 8
+        evidence = await observer.finish(0, 8)
+        assert evidence.client is not None
+        assert evidence.client.log.count == 8
 
     on_loop(work)
 
@@ -142,7 +148,9 @@ def test_refusals_do_not_pass_for_the_lines_of_those_that_opened(
             server.log(LINE * 2)
 
         server.check_alive = write_the_rest
-        assert (await observer.finish(2, 3)).server_log.having("HTTP/2", 101) == 2
+        evidence = await observer.finish(2, 3)
+        assert evidence.server is not None
+        assert evidence.server.log.answered(101) == 2
 
     on_loop(work)
 
@@ -157,9 +165,10 @@ def test_many_lines_are_read_in_parts_and_kept_as_counts(
         await observer.begin()
         for sidecar in sidecars:
             sidecar.log(LINE * 500)
-        log = (await observer.finish(500, 0)).server_log
-        assert log.lines == {("HTTP/2", 101, "UC"): 500}
-        assert len(log.samples) == 1
+        evidence = await observer.finish(500, 0)
+        assert evidence.server is not None
+        assert list(evidence.server.log.lines.values()) == [500]
+        assert len(evidence.server.log.samples) == 1
 
     on_loop(work)
 
@@ -203,5 +212,46 @@ def test_a_hop_is_fresh_once_its_last_connection_is_gone(
         client.check_alive = lambda: None
         monkeypatch.setattr("wsbench.evidence._FRESH_WITHIN_S", 0.05)
         assert not await observer.fresh_hop()
+
+    on_loop(work)
+
+
+def test_a_side_without_a_sidecar_leaves_nothing_and_is_not_waited_for(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any]
+) -> None:
+    client, server = sidecars
+    client.counted = {f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_active": 3}
+    server.counted = {f"http.{INBOUND_STAT_PREFIX}.downstream_cx_active": 2}
+
+    async def work() -> None:
+        for observer, hop in ((Observer(client, None), (3, None)), (Observer(None, server), (None, 2))):
+            await observer.begin()
+            assert await observer.hop_connections() == hop
+            for sidecar in sidecars:
+                sidecar.log(LINE)
+            evidence = await observer.finish(1, 0)
+            assert [traces and traces.log.count for traces in (evidence.client, evidence.server)] == [
+                None if connections is None else 1 for connections in hop
+            ]
+        # The driver's own connections are gone with the driver.
+        assert await Observer(None, server).fresh_hop()
+
+    on_loop(work)
+
+
+def test_the_lines_of_a_tunnel_are_those_of_its_connects(
+    on_loop: Callable[..., Any], sidecars: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsbench.evidence._LINES_WITHIN_S", 30)
+    client, server = sidecars
+
+    async def work() -> None:
+        observer = Observer(client, server, opened_status=200)
+        await observer.begin()
+        client.log(LINE.replace("101", "0"))
+        server.log(LINE.replace("101", "200"))
+        evidence = await observer.finish(1, 0)
+        assert evidence.server is not None
+        assert evidence.server.log.answered(200) == 1
 
     on_loop(work)

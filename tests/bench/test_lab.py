@@ -17,7 +17,7 @@ import anyio
 import psutil
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 
 from tests.bench import samples
 from wsbench.arms import ARMS, Arm
@@ -27,7 +27,8 @@ from wsbench.errors import LabDownError, UsageError
 from wsbench.evidence import Observer
 from wsbench.lab import Lab, LabPlan, LabTarget, open_lab
 from wsbench.mesh import Mesh
-from wsbench.proof import Evidence, Proof, Verdict, judge, refusal_of
+from wsbench.proof import Proof, Verdict, judge, refusal_of
+from wsbench.witnesses import Evidence
 
 pytestmark = pytest.mark.lab
 HEADER = "x-wsbench-hop-protocol"
@@ -60,12 +61,12 @@ async def exchange(
     return said
 
 
-async def witnessed(target: LabTarget, connections: int, **options: Any) -> tuple[Proof, Evidence, tuple[int, int]]:
-    assert target.client is not None
-    assert target.server is not None
-    observer = Observer(target.client, target.server)
+async def witnessed(
+    target: LabTarget, connections: int, **options: Any
+) -> tuple[Proof, Evidence, tuple[int | None, int | None]]:
+    observer = Observer(target.client, target.server, target.arm.claim.opened_status)
     await observer.begin()
-    hop = (0, 0)
+    hop: tuple[int | None, int | None] = (None, None)
 
     async def count_hop() -> None:
         nonlocal hop
@@ -92,7 +93,82 @@ def test_each_hop_speaks_what_it_claims_and_all_witnesses_say_so(
                     assert len(proof.testimonies) == 3
                     assert {testimony.websockets for testimony in proof.testimonies} == {40}
                     # The client speaks HTTP/1.1 to its sidecar, whatever the hop speaks.
-                    assert evidence.client_log.having("HTTP/1.1", 101) == 40
+                    assert evidence.client is not None
+                    assert evidence.client.log.counted(lambda kind: kind.protocol) == {"HTTP/1.1": 40}
+
+    on_loop(work)
+
+
+@pytest.mark.parametrize(
+    ("name", "hop"),
+    [
+        ("http1+mtls", (5, 5)),
+        ("http2+mtls", (1, 1)),
+        ("hbone", (1, 1)),
+        ("http3", (1, 1)),
+        ("clientonly", (5, None)),
+        ("serveronly", (None, 5)),
+    ],
+)
+def test_every_way_a_hop_can_speak_is_proved(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path, name: str, hop: tuple[int | None, int | None]
+) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS[name])) as lab:
+            proof, _, connections = await witnessed(lab.targets[name], 5)
+            assert proof.verdict is Verdict.PROVED, proof
+            assert len(proof.testimonies) == 3
+            assert {testimony.websockets for testimony in proof.testimonies} == {5}
+            assert connections == hop
+
+    on_loop(work)
+    # A key is of no use once its lab has ended, and is not left lying about.
+    assert not list(tmp_path.rglob("*.key"))
+
+
+@pytest.mark.parametrize(
+    ("claimed", "built", "objection"),
+    [
+        ("http2", "http2+mtls", "TLSv1.3"),
+        ("http2+mtls", "http2", "from nobody"),
+        ("http2+mtls", "http1+mtls", "says HTTP/1.1"),
+        ("http3", "http2+mtls", "says HTTP/2"),
+        ("hbone", "http2+mtls", "101 TLSv1.3"),
+        ("http2+mtls", "hbone", "200 TLSv1.3"),
+    ],
+)
+def test_a_hop_that_is_another_than_claimed_is_disproved(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path, claimed: str, built: str, objection: str
+) -> None:
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS[built])) as lab:
+            target = replace(lab.targets[built], arm=ARMS[claimed])
+            observer = Observer(target.client, target.server, ARMS[built].claim.opened_status)
+            await observer.begin()
+            said = await exchange(target.url, 3)
+            evidence = await observer.finish(3, 0)
+            proof = judge(target.arm.claim, opened=3, refused={}, hop_protocols=said, evidence=evidence)
+            assert proof.verdict is Verdict.DISPROVED, proof
+            assert objection in proof.summary
+
+    on_loop(work)
+
+
+@pytest.mark.parametrize("name", ["http1+mtls", "http2+mtls", "hbone", "http3"])
+def test_a_server_with_another_identity_is_not_spoken_to(
+    on_loop: Callable[..., Any],
+    envoy: EnvoyBinary,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setattr("wsbench.identities.SERVER_SPIFFE_ID", "spiffe://cluster.local/ns/wsbench/sa/somebody-else")
+
+    async def work() -> None:
+        async with open_lab(lab_plan(envoy, tmp_path, ARMS[name])) as lab:
+            # Where a proxy is of layer 4 there is nobody to say 503: the connection is ended.
+            with pytest.raises((InvalidStatus, InvalidMessage, ConnectionError)):
+                await exchange(lab.targets[name].url, 1)
 
     on_loop(work)
 
@@ -204,7 +280,7 @@ def test_1500_websockets_share_a_few_connections_over_http2(
             proof, _, (client_side, server_side) = await witnessed(lab.targets["http2"], 1500)
             assert proof.verdict is Verdict.PROVED, proof
             assert client_side == server_side
-            assert 1 <= client_side <= 4
+            assert client_side in range(1, 5)
 
     on_loop(work)
 
@@ -221,7 +297,8 @@ def test_a_hop_that_is_not_used_ends_and_the_next_trial_opens_a_new_one(
                 assert await Observer(target.client, target.server).fresh_hop()
                 _, evidence, hop = await witnessed(target, 3)
                 assert hop == (1, 1)
-                assert evidence.client_counters[f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_http2_total"] == 1
+                assert evidence.client is not None
+                assert evidence.client.counters[f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_http2_total"] == 1
 
     on_loop(work)
 

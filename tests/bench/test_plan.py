@@ -96,10 +96,19 @@ def test_arms_by_name() -> None:
         arms_named(["http9"])
 
 
-@pytest.mark.parametrize("name", ["http2", "direct"])
-def test_only_arms_with_sidecars_are_sabotaged(name: str) -> None:
-    with pytest.raises(UsageError, match=f"cannot sabotage '{name}': it is not an arm with sidecars of this run"):
-        plan(arms=arms_named(["direct", "http1"]), sabotage=(name,))
+def test_mtls_is_short_for_the_arms_under_it() -> None:
+    names = ["direct", "http1", "http2", "hbone", "http1+mtls"]
+    found = [arm.name for arm in arms_named(names[:4], mtls=True)]
+    assert found == ["direct", "http1+mtls", "http2+mtls", "hbone"]
+    assert arms_named(["http1+mtls"], mtls=True) == (ARMS["http1+mtls"],)
+    with pytest.raises(UsageError, match="none of these arms has a hop to put under mTLS: direct, http3"):
+        arms_named(["direct", "http3"], mtls=True)
+
+
+@pytest.mark.parametrize("name", ["http2", "direct", "hbone"])
+def test_only_arms_whose_hop_manifests_decide_are_sabotaged(name: str) -> None:
+    with pytest.raises(UsageError, match=f"cannot sabotage '{name}': it is not an arm of this run whose hop manifests"):
+        plan(arms=arms_named(["direct", "http1", "hbone"]), sabotage=(name,))
 
 
 @pytest.mark.parametrize(
@@ -119,8 +128,9 @@ def test_manifests_are_of_an_arm(text: str, names: list[str], found: tuple[str, 
     [
         ("mine", ["http1", "http2"], "must name its arm, as in http2=mine"),
         ("mine", ["direct"], "must name its arm"),
-        ("direct=mine", ["direct", "http2"], "'direct' is not an arm with sidecars"),
-        ("http1=mine", ["http2"], "'http1' is not an arm with sidecars"),
+        ("direct=mine", ["direct", "http2"], "'direct' is not an arm of this run whose hop"),
+        ("http3=mine", ["http2", "http3"], "'http3' is not an arm of this run whose hop"),
+        ("http1=mine", ["http2"], "'http1' is not an arm of this run whose hop"),
     ],
 )
 def test_manifests_of_no_arm(text: str, names: list[str], words: str) -> None:

@@ -1,13 +1,13 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from wsbench.access_log import AccessRecord, parse_line
 from wsbench.arms import ARMS, Claim, HopProtocol
 from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER, OUTBOUND_STAT_PREFIX
-from wsbench.proof import Evidence, LogSummary, Proof, Stance, Verdict, WitnessName, judge, merge, refusal_of
+from wsbench.log_summary import LogSummary
+from wsbench.proof import Proof, Verdict, judge, merge, refusal_of
+from wsbench.witnesses import Evidence, Stance, Traces, WitnessName
 
 HTTP1, HTTP2 = ARMS["http1"].claim, ARMS["http2"].claim
 BLOCKED = ARMS["http2-blocked"].claim
@@ -41,10 +41,8 @@ def counters(protocol: HopProtocol, count: int, connections: int) -> tuple[dict[
 def evidence(protocol: HopProtocol, count: int, connections: int | None = None, lines: int | None = None) -> Evidence:
     client, server = counters(protocol, count, count if connections is None else connections)
     return Evidence(
-        client_log=LogSummary.of([record("HTTP/1.1", 101)] * count),
-        server_log=LogSummary.of([record(protocol, 101)] * (count if lines is None else lines)),
-        client_counters=client,
-        server_counters=server,
+        Traces(LogSummary.of([record("HTTP/1.1", 101)] * count), client),
+        Traces(LogSummary.of([record(protocol, 101)] * (count if lines is None else lines)), server),
     )
 
 
@@ -146,10 +144,8 @@ def with_refusals(protocol: HopProtocol, opened: int, refused: int) -> Evidence:
     client[f"http.{OUTBOUND_STAT_PREFIX}.downstream_rq_1xx"] = opened
     server[f"http.{INBOUND_STAT_PREFIX}.downstream_rq_1xx"] = opened
     return Evidence(
-        client_log=LogSummary.of([record("HTTP/1.1", 400, "-")] * refused + [record("HTTP/1.1", 101)] * opened),
-        server_log=LogSummary.of([record(protocol, 400, "-")] * refused + [record(protocol, 101)] * opened),
-        client_counters=client,
-        server_counters=server,
+        Traces(LogSummary.of([record("HTTP/1.1", 400, "-")] * refused + [record("HTTP/1.1", 101)] * opened), client),
+        Traces(LogSummary.of([record(protocol, 400, "-")] * refused + [record(protocol, 101)] * opened), server),
     )
 
 
@@ -176,19 +172,17 @@ def test_requests_that_no_driver_made_disprove_and_the_numbers_are_told(refused:
 
 def test_a_101_too_few_disproves_even_where_as_many_were_asked_for() -> None:
     found = evidence(HopProtocol.HTTP2, 64, 1)
-    short = {**found.client_counters, f"http.{OUTBOUND_STAT_PREFIX}.downstream_rq_1xx": 63}
-    proof = judged(
-        HTTP2, 64, Evidence(found.client_log, found.server_log, short, found.server_counters), {"HTTP/2": 64}
-    )
+    assert found.client is not None
+    short = {**found.client.counters, f"http.{OUTBOUND_STAT_PREFIX}.downstream_rq_1xx": 63}
+    proof = judged(HTTP2, 64, Evidence(Traces(found.client.log, short), found.server), {"HTTP/2": 64})
     assert proof.verdict is Verdict.DISPROVED
 
 
 def test_the_line_that_contradicts_is_the_one_that_is_shown() -> None:
     found = evidence(HopProtocol.HTTP2, 64, 1)
     mixed = LogSummary.of([record("HTTP/2", 101)] * 63 + [record("HTTP/1.1", 101)])
-    proof = judged(
-        HTTP2, 64, Evidence(found.client_log, mixed, found.client_counters, found.server_counters), {"HTTP/2": 64}
-    )
+    assert found.server is not None
+    proof = judged(HTTP2, 64, Evidence(found.client, Traces(mixed, found.server.counters)), {"HTTP/2": 64})
     log = next(testimony for testimony in proof.testimonies if testimony.witness is WitnessName.ACCESS_LOG)
     assert (log.verdict, log.websockets) == (Stance.CONTRADICTS, 64)
     assert '"protocol":"HTTP/1.1"' in (log.sample or "")
@@ -197,29 +191,20 @@ def test_the_line_that_contradicts_is_the_one_that_is_shown() -> None:
 def test_a_refusals_reason_comes_from_the_refused_and_not_from_those_that_opened() -> None:
     opened = record("HTTP/1.1", 101, "UC", "via_upstream")
     refused = record("HTTP/1.1", 503, "UF", "upstream_reset_before_response_started")
-    found = Evidence(LogSummary.of([opened, refused]), LogSummary.of([opened]), {}, {})
+    found = Evidence(Traces(LogSummary.of([opened, refused]), {}), Traces(LogSummary.of([opened]), {}))
     refusal = refusal_of({503: 1}, found)
     assert refusal is not None
     assert refusal.reason == "client sidecar: upstream_reset_before_response_started (flags UF)"
     assert "allow_connect" not in refusal.remedy
 
 
-@given(st.lists(st.tuples(st.sampled_from(["HTTP/2", "HTTP/1.1"]), st.sampled_from([101, 503]))), st.integers(0, 40))
-def test_lines_counted_in_parts_are_counted_as_a_whole(kinds: list[tuple[str, int]], cut: int) -> None:
-    records = [record(protocol, code) for protocol, code in kinds]
-    summary = LogSummary.of(records[:cut]).plus(records[cut:])
-    assert summary == LogSummary.of(records)
-    assert summary.count == len(records)
-    assert summary.answered(101) == [code for _, code in kinds].count(101)
-    assert len(summary.samples) <= 4
-
-
 def trap(lines: list[AccessRecord], http2_connections: int = 16, upgrades: int = 0) -> Evidence:
+    refused = record("HTTP/1.1", 503, "UC", "upstream_reset_before_response_started")
     return Evidence(
-        client_log=LogSummary.of([record("HTTP/1.1", 503, "UC", "upstream_reset_before_response_started")] * 64),
-        server_log=LogSummary.of(lines),
-        client_counters={f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_http2_total": http2_connections},
-        server_counters={f"http.{INBOUND_STAT_PREFIX}.downstream_cx_upgrades_total": upgrades},
+        Traces(
+            LogSummary.of([refused] * 64), {f"cluster.{OUTBOUND_CLUSTER}.upstream_cx_http2_total": http2_connections}
+        ),
+        Traces(LogSummary.of(lines), {f"http.{INBOUND_STAT_PREFIX}.downstream_cx_upgrades_total": upgrades}),
     )
 
 

@@ -26,7 +26,7 @@ def headroom(result: document.Result) -> Table:
     for name, arm in result["arms"].items():
         if not reading.stands(arm) or arm["bound_by"] is None:
             continue
-        sidecars, machine = arm["sidecars"], arm["machine"]
+        (client, server), machine = reading.sidecars(arm), arm["machine"]
         limits = ", ".join(_PARTS[bound] for bound in arm["bound_by"])
         rows.append(
             Row(
@@ -34,8 +34,8 @@ def headroom(result: document.Result) -> Table:
                 (
                     Cell(limits or "none", Mark.BAD if limits else Mark.PLAIN),
                     _cores(arm["driver"]),
-                    _cores(sidecars["client"] if sidecars else None),
-                    _cores(sidecars["server"] if sidecars else None),
+                    _cores(client),
+                    _cores(server),
                     _cores(arm["server"]),
                     Cell(wording.NOTHING if machine is None else f"{machine['busy_cores']:.2f}"),
                     Cell(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 
 from wsbench import proof
-from wsbench.arms import Outcome
+from wsbench.arms import Outcome, Transport
 from wsbench.report import wording
 from wsbench_client import PatternKind
 
@@ -152,9 +152,21 @@ def claim(arm: Standing) -> str:
     protocol, status = arm["claim"]["hop_protocol"], arm["claim"]["refused_status"]
     if protocol is None and status is None:
         return "that no proxy is in the way" if arm["kind"] == "direct" else "nothing: what a target speaks is its own"
-    spoken = "" if protocol is None else f"that the hop speaks {protocol}"
+    spoken = "" if protocol is None else f"that the hop speaks {hop(arm['claim'])}"
     refused = "" if status is None else f"that every upgrade is refused with {status}"
     return ", and ".join(part for part in (spoken, refused) if part)
+
+
+def hop(claimed: document.Claim) -> str:
+    """What a claim says of the hop, as in HTTP/2 over mTLS; empty where it says nothing."""
+    protocol, transport = claimed["hop_protocol"] or "", claimed["transport"]
+    return protocol if transport in (None, Transport.PLAINTEXT) else f"{protocol} over {transport}"
+
+
+def sidecars(figures: document.Figures) -> tuple[document.SidecarCost | None, document.SidecarCost | None]:
+    """What the client's and the server's sidecar cost; None of a side that has none."""
+    found = figures["sidecars"]
+    return (found["client"], found["server"]) if found else (None, None)
 
 
 def failure(arm: Standing) -> str:

@@ -216,19 +216,12 @@ def _precisions(result: document.Result) -> list[float | None]:
 
 
 def costs(result: document.Result) -> Table:
-    """CPU per message of every process, memory per connection, TCP connections on the hop."""
+    """CPU per message of every process, memory per connection, connections on the hop."""
     rows = []
     for name, arm in result["arms"].items():
         if not reading.stands(arm):
             continue
-        client, server = (
-            (None, None)
-            if arm["sidecars"] is None
-            else (
-                arm["sidecars"]["client"],
-                arm["sidecars"]["server"],
-            )
-        )
+        client, server = reading.sidecars(arm)
         processes: tuple[document.ProcessCost | None, ...] = (arm["driver"], client, server, arm["server"])
         known = [
             cpu for process in processes if process is not None and (cpu := process["cpu_us_per_message"]) is not None
@@ -250,11 +243,11 @@ def costs(result: document.Result) -> Table:
         "all us",
         "client sidecar KiB",
         "server sidecar KiB",
-        "TCP on the hop",
+        "on the hop",
     )
     note = (
         f"us: CPU time per message {reading.answered(result)}. KiB: memory above idle, per connection. "
-        "TCP: connections between sidecars."
+        "On the hop: its connections (TCP; QUIC where it speaks HTTP/3)."
     )
     return Table("Cost: CPU per message, memory per connection", columns, tuple(rows), note=note)
 

@@ -24,8 +24,16 @@ METRICS = {
     "response_time.p99_us": "p99 response time",
     "connect.p50_us": "p50 connect",
 }
-_SPOKEN = {"http1": "HTTP/1.1", "http2": "HTTP/2"}
-_QUESTION = ("http1", "http2")
+_SPOKEN = {
+    "http1": "HTTP/1.1",
+    "http2": "HTTP/2",
+    "http1+mtls": "HTTP/1.1 over mTLS",
+    "http2+mtls": "HTTP/2 over mTLS",
+    "hbone": "HBONE",
+    "http3": "HTTP/3",
+}
+# The question of the mesh: asked in plaintext where both were measured so, else under mTLS.
+_QUESTIONS = (("http1", "http2"), ("http1+mtls", "http2+mtls"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +101,8 @@ def spoken(name: str) -> str:
 
 
 def _pair(result: document.Result) -> tuple[str, str] | None:
-    if all(name in result["arms"] for name in _QUESTION):
-        return _QUESTION
-    return next(
+    asked = next((pair for pair in _QUESTIONS if all(name in result["arms"] for name in pair)), None)
+    return asked or next(
         (
             (comparison["baseline"], comparison["candidate"])
             for comparison in result["comparisons"]
@@ -215,19 +222,17 @@ def _evidence(result: document.Result, *names: str) -> str:
     ]
     if len(hops) > 1:
         sentences.append(
-            f"TCP connections on the hop for {wording.counted(result['plan']['connections'], 'WebSocket')}: "
+            f"Connections on the hop for {wording.counted(result['plan']['connections'], 'WebSocket')}: "
             f"{wording.listed(hops)}."
         )
     return " ".join(sentences)
 
 
 def hop_connections(arm: document.ArmResult) -> int | None:
-    """How many TCP connections the hop used: what the client sidecar opened, else what the server sidecar took."""
-    sidecars = arm["sidecars"]
-    if sidecars is None:
-        return None
-    opened = sidecars["client"]["hop_connections"]
-    return sidecars["server"]["hop_connections"] if opened is None else opened
+    """How many connections the hop used: what the client sidecar opened, else what the server sidecar took."""
+    client, server = reading.sidecars(arm)
+    opened = client["hop_connections"] if client else None
+    return server["hop_connections"] if opened is None and server else opened
 
 
 def _proof(name: str, arm: document.ArmResult) -> str:
@@ -235,7 +240,7 @@ def _proof(name: str, arm: document.ArmResult) -> str:
         return f"{name} is {reading.standing(arm)}"
     supporting = sum(witness["verdict"] == "supports" for witness in arm["proof"]["witnesses"])
     by = f" by {wording.counted(supporting, 'witness')}" if supporting else ""
-    return f"{name} is proved to speak {arm['claim']['hop_protocol']}{by}"
+    return f"{name} is proved to speak {reading.hop(arm['claim'])}{by}"
 
 
 def _void(result: document.Result, *names: str) -> Verdict:

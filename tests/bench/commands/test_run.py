@@ -251,7 +251,7 @@ def test_a_dead_target_is_one_line_and_exit_3(tmp_path: Path, url: str, words: s
         (["--envoy", "/no/such/envoy"], "no Envoy at /no/such/envoy"),
         (["--envoy", "/etc/passwd"], "the Envoy at /etc/passwd is not executable"),
         (["--target", "x=http://h/"], "'http://h/'"),
-        (["--sabotage", "direct"], "cannot sabotage 'direct': it is not an arm with sidecars"),
+        (["--sabotage", "direct"], "cannot sabotage 'direct': it is not an arm of this run"),
         (["--seed", "x"], "'x' is not a whole number"),
         (["--output", "/proc/nowhere"], "cannot write to the output folder /proc/nowhere"),
         (["--frobnicate"], "--frobnicate"),

@@ -216,6 +216,11 @@ def unproved(why: str = "there is no hop to prove") -> dict[str, Any]:
     return {"verdict": "unproved", "summary": why, "witnesses": []}
 
 
+def claim(protocol: str | None, status: int | None = None, kind: str = "sidecar") -> dict[str, Any]:
+    transport, sidecars = {"sidecar": ("plaintext", "both"), "direct": ("plaintext", "none")}.get(kind, (None, None))
+    return {"hop_protocol": protocol, "refused_status": status, "transport": transport, "sidecars": sidecars}
+
+
 def arm(
     name: str,
     median_us: float = 2000.0,
@@ -253,7 +258,7 @@ def arm(
         "kind": kind,
         "summary": f"the {name} arm",
         "url": "ws://127.0.0.1:40001/",
-        "claim": {"hop_protocol": protocol, "refused_status": None},
+        "claim": claim(protocol, kind=kind),
         "proof": proof(protocol, 64 * rounds) if protocol else floor(64 * rounds) if kind == "direct" else unproved(),
         "outcome": "measured",
         "failure": None,
@@ -304,7 +309,7 @@ def blocked() -> dict[str, Any]:
     """The article's trap."""
     return {
         **blank("http2-blocked"),
-        "claim": {"hop_protocol": "HTTP/2", "refused_status": 503},
+        "claim": claim("HTTP/2", 503),
         "outcome": "refused",
         "errors": {"refused": 640},
         "proof": {
@@ -546,7 +551,7 @@ def hostile() -> document.Result:
     arms = {
         HOSTILE: arm(HOSTILE, kind="target"),
         bad: arm(bad, 1500.0, kind="target"),
-        "sidecar": {**arm("http2", hop=1), "claim": {"hop_protocol": bad, "refused_status": None}},
+        "sidecar": {**arm("http2", hop=1), "claim": claim(bad)},
         "refused": {
             **blocked(),
             "refusal": {"status": 503, "count": 1, "reason": bad, "remedy": bad},

@@ -76,7 +76,7 @@ def test_the_detail_says_by_how_much_and_how_sure_and_that_it_is_corrected() -> 
     )
     assert said.evidence == (
         "http1 is proved to speak HTTP/1.1 by 3 witnesses and http2 is proved to speak HTTP/2 by 3 witnesses. "
-        "TCP connections on the hop for 64 WebSockets: 64 over HTTP/1.1 and 1 over HTTP/2."
+        "Connections on the hop for 64 WebSockets: 64 over HTTP/1.1 and 1 over HTTP/2."
     )
 
 
