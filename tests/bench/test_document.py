@@ -1,5 +1,6 @@
 import re
 import typing
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,9 @@ import jsonschema
 import pytest
 
 from wsbench import document, storage
+from wsbench.arms import Sidecars, Transport
+from wsbench.proof import Verdict
+from wsbench.witnesses import Stance, WitnessName
 
 ROOT = Path(__file__).parents[2]
 # Figures is a part of two others, never a value of its own.
@@ -40,6 +44,25 @@ def test_every_field_is_in_the_docs(schema: dict[str, Any]) -> None:
     told = set(re.findall(r"\w+", (ROOT / "docs" / "result-schema.md").read_text()))
     for described in (schema, *schema["$defs"].values()):
         assert set(described["properties"]) <= told
+
+
+@pytest.mark.parametrize("schema", [storage.schema(), storage.schema(1, "saturation")], ids=["result", "saturation"])
+@pytest.mark.parametrize(
+    ("kind", "field", "values"),
+    [
+        ("Witness", "witness", WitnessName),
+        ("Witness", "verdict", Stance),
+        ("Proof", "verdict", Verdict),
+        ("Claim", "transport", Transport),
+        ("Claim", "sidecars", Sidecars),
+    ],
+)
+def test_the_schema_knows_every_word_that_is_written(
+    schema: dict[str, Any], kind: str, field: str, values: type[StrEnum]
+) -> None:
+    described = schema["$defs"][kind]["properties"][field]
+    (words,) = [part["enum"] for part in (described, *described.get("anyOf", ())) if "enum" in part]
+    assert set(words) == {value.value for value in values}
 
 
 def test_times_are_microseconds_and_say_so() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wsbench.limits import SATURATED
 from wsbench.report import reading, wording
@@ -23,6 +23,10 @@ _PARTS = {
 def headroom(result: document.Result) -> Table:
     """CPU of every part in cores, and the lags; empty for results that do not know it."""
     rows = []
+    # In the closed loop nothing is due: the column would be empty.
+    lags: tuple[Literal["loop_lag", "send_lag"], ...] = ("loop_lag",)
+    if reading.open_loop(result):
+        lags += ("send_lag",)
     for name, arm in result["arms"].items():
         if not reading.stands(arm) or arm["bound_by"] is None:
             continue
@@ -44,8 +48,7 @@ def headroom(result: document.Result) -> Table:
                         else f"{machine['others_cores']:.2f}"
                     ),
                     Cell(wording.NOTHING if machine is None else f"{machine['steal_cores']:.2f}"),
-                    _p99(arm["loop_lag"]),
-                    _p99(arm["send_lag"]),
+                    *(_p99(arm[lag]) for lag in lags),
                 ),
             )
         )
@@ -60,8 +63,7 @@ def headroom(result: document.Result) -> Table:
         f"all of {cpus}",
         "others",
         "steal",
-        "loop lag p99",
-        "send lag p99",
+        *(f"{lag.replace('_', ' ')} p99" for lag in lags),
     )
     note = (
         f"Cores: CPU seconds a second. At its limit: above {SATURATED:.0%} of the cores it can use (the machine 95%), "
