@@ -29,6 +29,8 @@ CLIENT_LABELS = {"app": "websockets-client"}
 TRUST_DOMAIN = "cluster.local"
 CLIENT_SPIFFE_ID = f"spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/sa/websockets-client"
 SERVER_SPIFFE_ID = f"spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/sa/websockets-server"
+# What the lab's sidecars say they are: the newest release when this was written (docs/envoy-versions.md).
+ISTIO_VERSION = "1.30.3"
 
 _MANAGER = "envoy.filters.network.http_connection_manager"
 _MANAGER_TYPE = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -36,6 +38,10 @@ _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|m|s|ms|us|ns))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|ns|m|s)")
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+# What RE2, which Istio asks, and re read alike: no look-around, no classes by name, no possessive or open repetition.
+_PLAIN_PATTERN = re.compile(
+    r"(?:\\[.\-+d]|\((?:\?:|(?!\?))|(?<![*+?}])\+|\{(?!,)|\[(?![:\[])|[\w.^$*?)|\]},:\-])*", re.ASCII
+)
 
 
 class Direction(StrEnum):
@@ -215,12 +221,14 @@ def _patches(manifest: Manifest, entry: _Fields, selected: Mapping[Direction, bo
         raise UsageError(f"{entry.where}.applyTo is {applies!r}: the lab honours NETWORK_FILTER only")
     match = entry.mapping("match")
     context = match.text("context") or "ANY"
+    proxy = match.mapping("proxy")
+    for_us = _is_our_version(proxy, proxy.text("proxyVersion"))
     listener = match.mapping("listener")
     port = listener.number("portNumber")
     chain = listener.mapping("filterChain")
     wanted = chain.mapping("filter")
     name = wanted.text("name")
-    for part in (wanted, chain, listener, match):
+    for part in (proxy, wanted, chain, listener, match):
         part.nothing_else()
     if name not in (None, _MANAGER):
         raise UsageError(f"{wanted.where}.name is {name!r}: the lab's sidecars have {_MANAGER} only")
@@ -240,8 +248,22 @@ def _patches(manifest: Manifest, entry: _Fields, selected: Mapping[Direction, bo
     directions = {"SIDECAR_INBOUND": [Direction.INBOUND], "SIDECAR_OUTBOUND": [Direction.OUTBOUND], "GATEWAY": []}
     ports = {Direction.INBOUND: CONTAINER_PORT, Direction.OUTBOUND: SERVICE_PORT}
     for direction in directions.get(context, list(Direction)):
-        if selected[direction] and port in (None, ports[direction]):
+        if for_us and selected[direction] and port in (None, ports[direction]):
             yield ManagerPatch(direction, merged, str(manifest))
+
+
+def _is_our_version(proxy: _Fields, pattern: str | None) -> bool:
+    """Whether a patch is for proxies of the lab's version: found anywhere in it, as Istio's ``proxyMatch`` looks."""
+    if not pattern:
+        return True
+    if not _PLAIN_PATTERN.fullmatch(pattern):
+        raise UsageError(
+            f"{proxy.where}.proxyVersion is {pattern!r}: the lab knows plain expressions only, as in '^1\\.30.*'"
+        )
+    try:
+        return re.search(pattern, ISTIO_VERSION, re.ASCII) is not None
+    except re.error as error:
+        raise UsageError(f"{proxy.where}.proxyVersion is {pattern!r}, no regular expression: {error}") from None
 
 
 def _all_merged(manager: Mapping[str, Any], patches: Iterable[ManagerPatch]) -> dict[str, Any]:

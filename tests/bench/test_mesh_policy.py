@@ -183,6 +183,45 @@ def test_which_sidecar_a_patch_is_for(
         assert policy.patched({"a": 1}, direction) == ({"a": 1, **CONNECT} if direction in directions else {"a": 1})
 
 
+@pytest.mark.parametrize(
+    ("pattern", "applies"),
+    [
+        # The article's, and what Istio's own examples have.
+        (r"^1\.*.*", True),
+        (r"^1\.30.*", True),
+        (r"^1\.30\.\d+$", True),
+        (r"^1\.(29|30|31)(?:\.|$)", True),
+        (r"1.[23][0-9]", True),
+        ("", True),
+        # Found anywhere, as Go's MatchString finds.
+        ("30", True),
+        (r"^1\.12.*", False),
+        (r"^1\.30$", False),
+        (r"^0", False),
+    ],
+)
+def test_a_patch_is_for_proxies_of_a_version(pattern: str, applies: bool) -> None:
+    match = {"context": "SIDECAR_INBOUND", "proxy": {"proxyVersion": pattern}}
+    policy = policy_of([envoy_filter(patch(CONNECT, match=match))])
+    assert policy.patched({}, Direction.INBOUND) == (CONNECT if applies else {})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    # Python's re takes all of these: RE2 refuses the first six, and reads the last three otherwise.
+    [r"1(?=\.)", r"1(?!2)", r"(?<=1)\.", r"(1)\.\1", "1++", "(?>1)", r"^1\.30.{,3}$", "[[:digit:]]", r"\Z"],
+)
+def test_a_version_that_the_two_regular_expressions_read_differently_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"match.proxy.proxyVersion is .*: the lab knows plain expressions only"):
+        policy_of([envoy_filter(patch(CONNECT, match={"proxy": {"proxyVersion": pattern}}))])
+
+
+@pytest.mark.parametrize("pattern", ["^1.(30", "**", "[1"])
+def test_a_version_that_is_no_regular_expression_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"match.proxy.proxyVersion is .*, no regular expression: "):
+        policy_of([envoy_filter(patch(CONNECT, match={"proxy": {"proxyVersion": pattern}}))])
+
+
 def test_camel_case_is_protobufs_json_too() -> None:
     policy = policy_of([envoy_filter(patch({"http2ProtocolOptions": {"allowConnect": True}}))])
     assert policy.patched({"http2_protocol_options": {"x": 1}}, Direction.INBOUND) == {
@@ -196,7 +235,11 @@ def test_camel_case_is_protobufs_json_too() -> None:
         (envoy_filter(patch(applyTo="HTTP_FILTER")), "configPatches\\[0\\].applyTo is 'HTTP_FILTER'"),
         (envoy_filter(patch(applyTo=None)), "applyTo is None"),
         (envoy_filter(patch(patch={"operation": "INSERT_BEFORE"})), "operation is 'INSERT_BEFORE': .* MERGE only"),
-        (envoy_filter(patch(match={"context": "ANY", "proxy": {}})), "cannot honour spec.configPatches.*match.proxy"),
+        (
+            envoy_filter(patch(match={"proxy": {"proxyVersion": "^1", "metadata": {"CLUSTER_ID": "x"}}})),
+            "the lab cannot honour spec.configPatches\\[0\\].match.proxy.metadata",
+        ),
+        (envoy_filter(patch(match={"proxy": {"proxyVersion": 1}})), "match.proxy.proxyVersion must be a string, not 1"),
         (
             envoy_filter(
                 patch(match={"listener": {"filterChain": {"filter": {"name": "envoy.filters.network.tcp_proxy"}}}})

@@ -111,10 +111,23 @@ def test_nothing_runs_as_root_or_writes_to_its_image(rendered: dict[str, Any]) -
                 assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
 
 
+def test_the_server_ends_before_its_sidecar_and_the_sidecar_before_the_pod_is_killed(rendered: dict[str, Any]) -> None:
+    template = one(rendered["http2"], "Deployment", "websockets-server")["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    proxy = yaml.safe_load(template["metadata"]["annotations"]["proxy.istio.io/config"])
+    grace_s = int(container["args"][container["args"].index("--grace") + 1].removesuffix("s"))
+    server_s = container["lifecycle"]["preStop"]["sleep"]["seconds"] + grace_s
+    sidecar_s = int(proxy["terminationDrainDuration"].removesuffix("s"))
+    assert server_s < sidecar_s < template["spec"]["terminationGracePeriodSeconds"]
+
+
 def test_only_the_plain_overlay_is_outside_the_mesh(rendered: dict[str, Any]) -> None:
     for overlay in OVERLAYS:
         labels = one(rendered[overlay], "Namespace", "wsbench")["metadata"]["labels"]
         assert labels["istio-injection"] == ("disabled" if overlay == "plain" else "enabled")
+        # Istio's init container is refused under any other, where its CNI plugin is not installed.
+        allowed = "restricted" if overlay == "plain" else "privileged"
+        assert labels["pod-security.kubernetes.io/enforce"] == allowed
         assert (overlay == "plain") is not any("istio.io" in item["apiVersion"] for item in rendered[overlay])
 
 
