@@ -8,7 +8,7 @@ sidecar's inbound connection manager). No manifest makes a hop HBONE or HTTP/3: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MTLS_SUFFIX = "+mtls"
+_ON = "@"
 
 
 class HopProtocol(StrEnum):
@@ -31,7 +32,8 @@ class Transport(StrEnum):
     """What carries the hop's protocol.
 
     ``MTLS`` is Istio's auto mTLS. ``HBONE`` is mTLS as well, and each stream of the hop is a plain CONNECT that carries
-    the bytes of a TCP connection, whatever is spoken in it. ``QUIC`` is TLS 1.3 over UDP, both sides with certificates.
+    the bytes of a TCP connection, whatever is spoken in it. ``QUIC`` is TLS 1.3 over UDP; Envoy checks a
+    client's certificate there only since 1.40.
     """
 
     PLAINTEXT = "plaintext"
@@ -82,7 +84,7 @@ class Claim:
 
     @property
     def encrypted(self) -> bool:
-        """Whether the hop is under TLS, both ends with certificates."""
+        """Whether the hop is under TLS."""
         return self.transport is not Transport.PLAINTEXT
 
     @property
@@ -101,17 +103,40 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way for a message to travel. ``overlay`` names its manifests; None where none has anything to say."""
+    """One way for a message to travel. ``overlay`` names its manifests; None where none has anything to say.
+
+    ``envoy_version`` is that of its sidecars where it was asked for, None for the Envoy that is at hand.
+    """
 
     name: str
     claim: Claim
     overlay: str | None
     summary: str
+    envoy_version: str | None = None
 
     @property
     def has_sidecars(self) -> bool:
         """Whether any proxy is in the way."""
         return self.claim.sidecars is not Sidecars.NONE
+
+    def on(self, version: str, *, named: bool) -> Arm:
+        """The same with sidecars of this version, which is in its name where it is ``named``: ``http2@1.36.2``."""
+        return replace(self, name=name_of(self.name, version if named else ""), envoy_version=version)
+
+
+def way_of(name: str) -> str:
+    """The name of an arm without the version of its sidecars."""
+    return name.partition(_ON)[0]
+
+
+def version_of(name: str) -> str:
+    """The version of its sidecars in an arm's name; empty where there is none."""
+    return name.partition(_ON)[2]
+
+
+def name_of(way: str, version: str) -> str:
+    """The name of a way with sidecars of this version; empty where the version is not told."""
+    return f"{way}{_ON}{version}" if version else way
 
 
 def _arms() -> tuple[Arm, ...]:

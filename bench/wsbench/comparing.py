@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsbench import document
-from wsbench.arms import ARMS, MTLS_SUFFIX, Outcome
+from wsbench.arms import ARMS, MTLS_SUFFIX, Outcome, name_of, version_of, way_of
 from wsbench.proof import Verdict
 from wsbench.statistics import CONFIDENCE, precision_of, ratio_of_pairs, rounds_needed, verdict_of
 
@@ -35,9 +35,9 @@ def compare(
     ``rounds_by_precision``: the intervals' own width decided how many rounds there are, and they are widened for it.
 
     Sidecar arms are compared with ``direct`` and with HTTP/1.1 carried alike: plaintext arms with ``http1``, encrypted
-    ones with ``http1+mtls`` (with ``http1`` where that was not measured). Targets are compared with every arm and with
-    the targets before them. An arm that was disproved, refused or given up is compared with nothing: it has no figures
-    of its claim.
+    ones with ``http1+mtls`` (with ``http1`` where that was not measured); of several Envoys, on the same one, and with
+    themselves on the first one. Targets are compared with every arm and with the targets before them. An arm that was
+    disproved, refused or given up is compared with nothing: it has no figures of its claim.
     """
     measured = {
         name: arm["kind"]
@@ -96,7 +96,11 @@ def compared_pairs(kinds: Mapping[str, str]) -> list[tuple[str, str]]:
         if kinds[candidate] == "target":
             baselines = [name for name in names if kinds[name] != "target" or names.index(name) < place]
         elif kinds[candidate] == "sidecar":
-            baselines = [name for name in (*_upgrades_alike(candidate, kinds), _FLOOR) if name in kinds]
+            baselines = [
+                name
+                for name in (*_upgrades_alike(candidate, kinds), *_other_version(candidate, names), _FLOOR)
+                if name in kinds
+            ]
         else:
             baselines = []
         pairs.extend((baseline, candidate) for baseline in baselines)
@@ -104,11 +108,17 @@ def compared_pairs(kinds: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _upgrades_alike(candidate: str, measured: Container[str]) -> tuple[str, ...]:
-    """The HTTP/1.1 arm that a sidecar arm is compared with; none for ``http1`` itself."""
-    encrypted = f"{_BASELINE}{MTLS_SUFFIX}"
-    if ARMS[candidate].claim.encrypted and candidate != encrypted and encrypted in measured:
+    """The HTTP/1.1 arm on the same Envoy that a sidecar arm is compared with; none for ``http1`` itself."""
+    encrypted, plain = (name_of(way, version_of(candidate)) for way in (f"{_BASELINE}{MTLS_SUFFIX}", _BASELINE))
+    if ARMS[way_of(candidate)].claim.encrypted and candidate != encrypted and encrypted in measured:
         return (encrypted,)
-    return () if candidate == _BASELINE else (_BASELINE,)
+    return () if candidate == plain else (plain,)
+
+
+def _other_version(candidate: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The same way on the first of several Envoys, where this is not the first."""
+    first = next(name for name in names if way_of(name) == way_of(candidate))
+    return (first,) if version_of(first) != version_of(candidate) else ()
 
 
 def _comparison(

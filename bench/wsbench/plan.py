@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsbench.arms import ARMS, MTLS_SUFFIX, Arm, Transport
+from wsbench.arms import ARMS, MTLS_SUFFIX, Arm, Transport, way_of
 from wsbench.comparing import compared_metrics, compared_pairs, rounds_for
 from wsbench.errors import UsageError
 from wsbench.statistics import RESOLUTION
@@ -180,6 +180,18 @@ def arms_named(names: Sequence[str], *, mtls: bool = False) -> tuple[Arm, ...]:
     return tuple(arms)
 
 
+def on_versions(arms: Sequence[Arm], versions: Sequence[str]) -> tuple[Arm, ...]:
+    """Every arm with sidecars once for each version of Envoy, named after it where there are several."""
+    if not versions:
+        return tuple(arms)
+    if not any(arm.has_sidecars for arm in arms):
+        raise UsageError(f"--envoy-version {','.join(versions)}: no arm of this run has a sidecar")
+    several = len(versions) > 1
+    found = [arm for arm in arms if not arm.has_sidecars]
+    found += [arm.on(version, named=several) for version in versions for arm in arms if arm.has_sidecars]
+    return tuple(found)
+
+
 def parse_manifests(text: str, arms: Sequence[Arm]) -> tuple[str, Path]:
     """``ARM=PATH``, or a path alone where there is one arm that manifests decide. Raises UsageError."""
     by_policy = _made_by_policy(arms)
@@ -194,7 +206,8 @@ def parse_manifests(text: str, arms: Sequence[Arm]) -> tuple[str, Path]:
 
 
 def _made_by_policy(arms: Sequence[Arm]) -> list[str]:
-    return [arm.name for arm in arms if arm.overlay is not None]
+    """By name, whatever the version of their sidecars."""
+    return list(dict.fromkeys(way_of(arm.name) for arm in arms if arm.overlay is not None))
 
 
 def parse_target(text: str) -> Target:

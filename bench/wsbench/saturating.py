@@ -46,7 +46,7 @@ class Saturation:
         self._command = command
         self._watcher = watcher
         self._on_round = on_round
-        self._environment = environment.capture(mesh.envoy.version if mesh else None)
+        self._environment = environment.capture(mesh.versions if mesh else None)
         self._started_at = environment.now()
         self._contenders: tuple[Contender, ...] = ()
         self._searches: dict[str, Search] = {}

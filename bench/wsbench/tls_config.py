@@ -55,14 +55,20 @@ def upstream(transport: Transport, protocol: HopProtocol, identity: Identity) ->
 
 
 def downstream(transport: Transport, identity: Identity) -> dict[str, Any]:
-    """The socket of the server's end, which accepts any identity of its trust domain and nobody without one."""
+    """The socket of the server's end, which accepts any identity of its trust domain and nobody without one.
+
+    Over QUIC a client without one is accepted: Envoy cannot ask for it before 1.40, and refuses a configuration that
+    does. From 1.40 on a certificate that is shown is checked.
+    """
     alpn = {Transport.QUIC: ["h3"], Transport.HBONE: ["h2"]}.get(transport, ["h2", "http/1.1"])
     common = _common(identity, {"prefix": f"spiffe://{TRUST_DOMAIN}/"}, alpn)
-    context = {"require_client_certificate": True, "common_tls_context": common}
     if transport is Transport.QUIC:
-        return _socket("quic", "quic.v3.QuicDownstreamTransport", {"downstream_tls_context": context})
+        context = {"downstream_tls_context": {"common_tls_context": common}}
+        return _socket("quic", "quic.v3.QuicDownstreamTransport", context)
     common["tls_params"] = {**_VERSIONS, "cipher_suites": _CIPHERS}
-    return _socket("tls", "tls.v3.DownstreamTlsContext", context)
+    return _socket(
+        "tls", "tls.v3.DownstreamTlsContext", {"require_client_certificate": True, "common_tls_context": common}
+    )
 
 
 def _socket(name: str, of_type: str, context: dict[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def from_log(claim: Claim, opened: int, evidence: Evidence | None) -> Testimony:
     else:
         stance = Stance.SUPPORTS
     if claim.encrypted and opening:
-        peers = sorted({kind.peer or "nobody" for kind, _ in opening})
+        peers = sorted({kind.peer or "a client without a name" for kind, _ in opening})
         detail = f"{detail}; under {_one_of(opening)} from {', '.join(peers)}"
     says = one({spoke(kind) or "": count for kind, count in opening})
     return Testimony(name, stance, says, websockets, detail, sample.raw if sample else None)
@@ -204,7 +204,9 @@ def handshake_words(hop_protocols: Mapping[str, int]) -> str:
 def _carried_as_claimed(claim: Claim, kind: LineKind) -> bool:
     if not claim.encrypted:
         return kind.tls_version is None
-    return kind.tls_version in _TLS_VERSIONS and kind.peer == CLIENT_SPIFFE_ID
+    # Over QUIC Envoy asks a client for its certificate only since 1.40 (see ``tls_config``).
+    stranger = claim.transport is Transport.QUIC and kind.peer is None
+    return kind.tls_version in _TLS_VERSIONS and (kind.peer == CLIENT_SPIFFE_ID or stranger)
 
 
 def _one_of(opening: list[tuple[LineKind, int]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wsbench import document
-from wsbench.arms import ARMS
+from wsbench.arms import ARMS, way_of
 from wsbench.envoy import EnvoyBinary
 from wsbench.identities import Identities, Identity
 from wsbench.manifests import read_manifests, shipped
@@ -41,7 +41,7 @@ def policy(overlay: str) -> MeshPolicy:
 
 def mesh(envoy: EnvoyBinary) -> Mesh:
     """With the policies of all arms."""
-    return Mesh(envoy, {arm.name: policy(arm.overlay) for arm in ARMS.values() if arm.overlay})
+    return Mesh({None: envoy}, {arm.name: policy(arm.overlay) for arm in ARMS.values() if arm.overlay})
 
 
 def plan(**changes: Any) -> RunPlan:
@@ -141,7 +141,8 @@ def seed_of(name: str, number: int) -> int:
 def trials(
     name: str, scale: float, rounds: int = 8, *, open_loop: bool = False, proof: Proof = PROVED
 ) -> tuple[Trial, ...]:
-    sidecar = ARMS[name].has_sidecars if name in ARMS else False
+    arm = ARMS.get(way_of(name))
+    sidecar = arm is not None and arm.has_sidecars
     use = ProcessUse(20_000_000, 400_000, 4) if sidecar else None
     return tuple(
         Trial(
@@ -159,7 +160,7 @@ def trials(
 
 
 def subject(name: str, found: tuple[Trial, ...], failure: str | None = None) -> Subject:
-    arm = ARMS.get(name)
+    arm = ARMS.get(way_of(name))
     return Subject(
         name=name,
         kind="target" if arm is None else "sidecar" if arm.has_sidecars else "direct",

@@ -89,7 +89,9 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(envoy: EnvoyBinary, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     output = tmp_path_factory.mktemp("article")
-    plan = LabPlan(tuple(ARMS[name] for name in MANIFESTS), output, Mesh(envoy, policies(output)), 1, "websockets", 64)
+    plan = LabPlan(
+        tuple(ARMS[name] for name in MANIFESTS), output, Mesh({None: envoy}, policies(output)), 1, "websockets", 64
+    )
 
     async def work() -> Seen:
         async with open_lab(plan) as lab:

@@ -48,6 +48,20 @@ def test_encrypted_hops_are_compared_with_the_encrypted_upgrade_where_it_was_mea
     assert pairs(document_of(("http1", 1.0), ("hbone", 1.0))) == [("hbone", "http1")]
 
 
+def test_of_several_envoys_each_is_compared_on_its_own_and_with_the_first() -> None:
+    names = ["direct", "http1@1.36.2", "http2@1.36.2", "http1@1.40.0", "http2@1.40.0"]
+    assert pairs(document_of(*((name, 1.0) for name in names))) == [
+        ("http1@1.36.2", "direct"),
+        ("http2@1.36.2", "http1@1.36.2"),
+        ("http2@1.36.2", "direct"),
+        ("http1@1.40.0", "http1@1.36.2"),
+        ("http1@1.40.0", "direct"),
+        ("http2@1.40.0", "http1@1.40.0"),
+        ("http2@1.40.0", "http2@1.36.2"),
+        ("http2@1.40.0", "direct"),
+    ]
+
+
 def test_targets_are_compared_with_every_arm_and_with_the_targets_before() -> None:
     result = document_of(("http1", 1.0), ("a", 1.0), ("b", 1.0))
     assert pairs(result) == [("a", "http1"), ("b", "http1"), ("b", "a")]

@@ -130,7 +130,7 @@ def test_every_way_a_hop_can_speak_is_proved(
     ("claimed", "built", "objection"),
     [
         ("http2", "http2+mtls", "TLSv1.3"),
-        ("http2+mtls", "http2", "from nobody"),
+        ("http2+mtls", "http2", "from a client without a name"),
         ("http2+mtls", "http1+mtls", "says HTTP/1.1"),
         ("http3", "http2+mtls", "says HTTP/2"),
         ("hbone", "http2+mtls", "101 TLSv1.3"),
@@ -178,7 +178,7 @@ def test_a_sabotaged_hop_is_disproved_by_every_witness(
 ) -> None:
     async def work() -> None:
         whole = lab_plan(envoy, tmp_path, ARMS["http2"])
-        contrary = Mesh(envoy, {"http2": samples.policy("http2").contrary()})
+        contrary = Mesh({None: envoy}, {"http2": samples.policy("http2").contrary()})
         async with open_lab(replace(whole, mesh=contrary)) as lab:
             proof, _, _ = await witnessed(lab.targets["http2"], 5)
             assert proof.verdict is Verdict.DISPROVED

@@ -6,7 +6,7 @@ import pytest
 from tests.bench.samples import plan
 from wsbench.arms import ARMS
 from wsbench.errors import UsageError
-from wsbench.plan import Target, arms_named, parse_manifests, parse_target
+from wsbench.plan import Target, arms_named, on_versions, parse_manifests, parse_target
 
 
 def test_every_round_has_every_name_once_in_an_order_that_the_seed_decides() -> None:
@@ -94,6 +94,31 @@ def test_arms_by_name() -> None:
     assert arms_named(["http1", "direct"]) == (ARMS["http1"], ARMS["direct"])
     with pytest.raises(UsageError, match="unknown arm 'http9': choose from direct, http1"):
         arms_named(["http9"])
+
+
+def test_every_arm_with_sidecars_is_measured_on_every_envoy() -> None:
+    arms = arms_named(["http1", "direct", "http2"])
+    found = on_versions(arms, ["1.36.2", "1.40.0"])
+    assert [(arm.name, arm.envoy_version) for arm in found] == [
+        ("direct", None),
+        ("http1@1.36.2", "1.36.2"),
+        ("http2@1.36.2", "1.36.2"),
+        ("http1@1.40.0", "1.40.0"),
+        ("http2@1.40.0", "1.40.0"),
+    ]
+    # Of a single one the names are as ever: the environment says which it is.
+    assert [(arm.name, arm.envoy_version) for arm in on_versions(arms, ["1.36.2"])] == [
+        ("direct", None),
+        ("http1", "1.36.2"),
+        ("http2", "1.36.2"),
+    ]
+    assert on_versions(arms, []) == arms
+    with pytest.raises(UsageError, match=r"--envoy-version 1\.40\.0: no arm of this run has a sidecar"):
+        on_versions(arms_named(["direct"]), ["1.40.0"])
+    with pytest.raises(UsageError, match=r"'http1@1\.40\.0' is named twice"):
+        plan(arms=on_versions(arms, ["1.40.0", "1.40.0"]))
+    assert parse_manifests("http2=mine", found) == ("http2", Path("mine"))
+    assert plan(arms=found, sabotage=("http2",)).sabotage == ("http2",)
 
 
 def test_mtls_is_short_for_the_arms_under_it() -> None:

@@ -37,7 +37,8 @@ def test_each_end_shows_its_certificate_and_checks_the_others(kind: tuple[Transp
     transport, protocol = kind
     client = context(upstream(transport, protocol, IDENTITIES.client))["common_tls_context"]
     server = context(downstream(transport, IDENTITIES.server))
-    assert server["require_client_certificate"] is True
+    # Envoy before 1.40 refuses to be asked for that over QUIC.
+    assert server.get("require_client_certificate", False) is (transport is not Transport.QUIC)
     expected = {"exact": "spiffe://cluster.local/ns/wsbench/sa/websockets-server"}
     for common, matcher in (
         (client, expected),

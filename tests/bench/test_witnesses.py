@@ -87,6 +87,10 @@ def test_one_line_carried_otherwise_contradicts_and_is_shown(name: str, changes:
         changes = {"downstream_tls_version": "TLSv1.3"}
     lines = [server_line(claim)] * 7 + [server_line(claim, **changes)]
     found = from_log(claim, 8, Evidence(None, Traces(LogSummary.of(lines), {})))
+    if claim.transport is Transport.QUIC and changes == {"downstream_peer_uri_san": None}:
+        # Envoy asks a client for its name over QUIC only since 1.40.
+        assert found.verdict is Stance.SUPPORTS
+        return
     assert found.verdict is Stance.CONTRADICTS
     assert found.sample == lines[-1].raw
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsbench import proof
-from wsbench.arms import Outcome
+from wsbench.arms import Outcome, name_of, version_of, way_of
 from wsbench.report import reading, wording
 from wsbench.report.reading import Judgement
 
@@ -97,12 +97,15 @@ def metric(name: str) -> str:
 
 def spoken(name: str) -> str:
     """An arm as a sentence calls it."""
-    return _SPOKEN.get(name, name)
+    words, version = _SPOKEN.get(way_of(name), way_of(name)), version_of(name)
+    return f"{words} on Envoy {version}" if version else words
 
 
 def _pair(result: document.Result) -> tuple[str, str] | None:
-    asked = next((pair for pair in _QUESTIONS if all(name in result["arms"] for name in pair)), None)
-    return asked or next(
+    # Of several Envoys, on the last one named.
+    versions = list(dict.fromkeys(version_of(name) for name in result["arms"]))[::-1]
+    asked = [(name_of(this, version), name_of(that, version)) for version in versions for this, that in _QUESTIONS]
+    return next((pair for pair in asked if all(name in result["arms"] for name in pair)), None) or next(
         (
             (comparison["baseline"], comparison["candidate"])
             for comparison in result["comparisons"]
