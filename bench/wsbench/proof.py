@@ -161,17 +161,17 @@ def judge(
         )
         return Proof(Verdict.UNPROVED, "a target claims nothing of its hop", (testimony,))
     if claim.refused_status is not None:
-        return _verdict(claim, opened, _refusal_testimonies(claim, opened, refused, evidence))
+        return verdict_on(claim, opened, _refusal_testimonies(claim, opened, refused, evidence))
     if not opened:
         return Proof(Verdict.UNPROVED, f"claimed {_claim_words(claim)}, but no WebSocket was opened", ())
-    testimonies = [_from_handshakes(claim, opened, hop_protocols)]
+    testimonies = [from_handshakes(claim, opened, hop_protocols)]
     if claim.hop_protocol is not None:
         testimonies = [
             _from_log(claim.hop_protocol, opened, evidence),
             _from_counters(claim.hop_protocol, opened, sum(refused.values()), evidence),
             *testimonies,
         ]
-    return _verdict(claim, opened, testimonies)
+    return verdict_on(claim, opened, testimonies)
 
 
 def merge(proofs: Sequence[Proof]) -> Proof:
@@ -274,7 +274,8 @@ def _from_counters(claimed: HopProtocol, opened: int, refused: int, evidence: Ev
     return Testimony(name, Stance.SUPPORTS if agrees else Stance.CONTRADICTS, says, switched[1], detail)
 
 
-def _from_handshakes(claim: Claim, opened: int, hop_protocols: Mapping[str, int]) -> Testimony:
+def from_handshakes(claim: Claim, opened: int, hop_protocols: Mapping[str, int]) -> Testimony:
+    """The word of the header in the 101s (``hop_protocols`` as in ``judge``)."""
     name = WitnessName.HANDSHAKE
     expected = claim.hop_protocol or ""
     told = sum(count for protocol, count in hop_protocols.items() if protocol)
@@ -330,7 +331,8 @@ def _refusal_testimonies(
 # -- from words to a verdict
 
 
-def _verdict(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Proof:
+def verdict_on(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Proof:
+    """The proof that these testimonies make: one that contradicts disproves, one that is silent leaves it unproved."""
     contradicting = [testimony for testimony in testimonies if testimony.verdict is Stance.CONTRADICTS]
     silent = [testimony for testimony in testimonies if testimony.verdict is Stance.SILENT]
     claimed = _claim_words(claim)
@@ -340,7 +342,9 @@ def _verdict(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Pro
     if silent:
         words = "; ".join(f"{testimony.witness}: {testimony.detail}" for testimony in silent)
         return Proof(Verdict.UNPROVED, f"claimed {claimed}, not proved: {words}", tuple(testimonies))
-    number = "one witness agrees" if len(testimonies) == 1 else f"all {len(testimonies)} witnesses agree"
+    number = {1: "one witness agrees", 2: "both witnesses agree"}.get(
+        len(testimonies), f"all {len(testimonies)} witnesses agree"
+    )
     of = f" on {opened} WebSockets" if opened else ""
     return Proof(Verdict.PROVED, f"{claimed}: {number}{of}", tuple(testimonies))
 
