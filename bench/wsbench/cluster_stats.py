@@ -25,8 +25,8 @@ _NAMES = (
     "upstream_rq_total",
     "upstream_rq_101",
 )
-_STAT = re.compile(rf"cluster\.(?P<cluster>outbound\|.+?);?\.(?P<name>{'|'.join(_NAMES)})")
-_CLUSTER = re.compile(r"outbound\|(?P<port>\d+)\|(?P<subset>[^|]*)\|(?P<host>.+?);?")
+_STAT = re.compile(rf"cluster\.(?P<cluster>outbound\|[^;]+?);?\.(?P<name>{'|'.join(_NAMES)})")
+_CLUSTER = re.compile(r"outbound\|(?P<port>\d+)\|(?P<subset>[^|]*)\|(?P<host>[^|;]+);?")
 _METRIC_PREFIX = "envoy_cluster_"
 # Istio's tag, and that of an Envoy which takes the default tags.
 _CLUSTER_LABELS = ("cluster_name", "envoy_cluster_name")
@@ -86,7 +86,7 @@ def from_admin(text: str) -> ClusterStats:
     try:
         stats: list[dict[str, Any]] = json.loads(text)["stats"]
         # Histograms have no value of their own.
-        values = [(str(stat["name"]), int(stat["value"])) for stat in stats if "value" in stat]
+        values = [(str(stat["name"]), int(stat["value"])) for stat in map(dict, stats) if "value" in stat]
     except (ValueError, LookupError, TypeError) as error:
         raise StatsError(f"no statistics of an Envoy ({type(error).__name__}): {text[:60]!r}") from None
     found: dict[Cluster, dict[str, int]] = {}
@@ -94,7 +94,8 @@ def from_admin(text: str) -> ClusterStats:
         match = _STAT.fullmatch(name)
         if match and (cluster := Cluster.named(match["cluster"])):
             found.setdefault(cluster, {})[match["name"]] = value
-    return {cluster: Counts(told) for cluster, told in found.items()}
+    # Of answers from outside, and the like, Envoy keeps a second count (HOST.external.upstream_rq_101): not a cluster.
+    return {cluster: Counts(told) for cluster, told in found.items() if told.keys() != {"upstream_rq_101"}}
 
 
 def from_prometheus(text: str) -> ClusterStats:
