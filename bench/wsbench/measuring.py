@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from wsbench.cost import Sample
     from wsbench.driver_process import DriverProcess
     from wsbench.lab import Lab, LabTarget
-    from wsbench.pod_sidecar import HopWatch, PodMesh
+    from wsbench.mesh_proof import Destination, SidecarEvidence
+    from wsbench.pod_sidecar import PodMesh
     from wsbench.progress import Watcher
     from wsbench.proof import Evidence, Proof
     from wsbench_client import DrivePlan, Recording
@@ -124,7 +125,10 @@ class Trials:
         evidence = await observer.finish(recording.opened, refused) if observer else None
         trial = self._trial(contender, number, position, recording, evidence, moments, hop)
         if watch and contender.claim:
-            trial = replace(trial, proof=await _proof_of_target(contender.claim, watch, recording))
+            seen = await watch.finish()
+            # Istio keeps a connection for an hour: the trial's first WebSocket may have found one.
+            fresh_hop = not seen.open_before(watch.destination)
+            trial = replace(trial, proof=_proof_of_target(contender.claim, watch.destination, recording, seen))
         return replace(trial, fresh_hop=fresh_hop)
 
     def _trial(
@@ -177,14 +181,14 @@ class Trials:
         )
 
 
-async def _proof_of_target(claim: Claim, watch: HopWatch, recording: Recording) -> Proof:
+def _proof_of_target(claim: Claim, destination: Destination, recording: Recording, evidence: SidecarEvidence) -> Proof:
     return judge_target(
         claim,
-        watch.destination,
+        destination,
         opened=recording.opened,
         refused=recording.rejections,
         hop_protocols=recording.hop_protocols,
-        evidence=await watch.finish(),
+        evidence=evidence,
     )
 
 

@@ -33,6 +33,7 @@ _CONNECTIONS = {
 }
 _NEEDED = ("upstream_cx_http1_total", "upstream_cx_http2_total", "upstream_rq_total")
 _SWITCHED = "upstream_rq_101"
+_ACTIVE = "upstream_cx_active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,16 @@ class SidecarEvidence:
     def none(cls, source: str, trouble: str) -> SidecarEvidence:
         """No counters, and why."""
         return cls(source, {}, None, {}, trouble)
+
+    def open_before(self, destination: Destination) -> int | None:
+        """Connections that were open on the hop when the trial began; None where that is not known."""
+        try:
+            clusters = destination.clusters(self.after)
+        except LookupError:
+            return None
+        # A cluster that nobody has used yet is not told of, in today's Istio: it has no connection.
+        told = _ACTIVE in _sum(self.after, clusters).told
+        return _sum(self.before, clusters).get(_ACTIVE) if told else None
 
 
 def judge_target(
@@ -203,7 +214,7 @@ class _Hop:
         if not self._rise(_CONNECTIONS[self.claimed]):
             words += f" ({self.before.get(_CONNECTIONS[self.claimed])} {self.claimed} before)"
         if while_open is not None:
-            words += f", {_sum(while_open, self.clusters).get('upstream_cx_active')} open under load"
+            words += f", {_sum(while_open, self.clusters).get(_ACTIVE)} open under load"
         words += f", {self._rise('upstream_rq_total')} requests"
         if (switched := self._switched()) is not None:
             words += f", {switched} x 101"

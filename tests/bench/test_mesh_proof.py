@@ -139,6 +139,27 @@ def test_the_clusters_of_all_subsets_are_one_hop() -> None:
     assert judged(SidecarEvidence("own sidecar", {}, None, after)).verdict is Verdict.DISPROVED
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        (counts(upstream_cx_active=1), counts(upstream_cx_active=0), 1),
+        (counts(upstream_cx_active=0), counts(upstream_cx_active=1), 0),
+        # Nobody had used the cluster: there was nothing to tell.
+        (None, counts(upstream_cx_active=1), 0),
+        # Hidden.
+        (None, counts(), None),
+    ],
+)
+def test_a_hop_is_fresh_where_no_connection_was_open(before: Counts | None, after: Counts, found: int | None) -> None:
+    assert seen(after, before).open_before(HERE) == found
+
+
+def test_nothing_is_known_of_the_hop_without_counters() -> None:
+    assert SidecarEvidence.none("own sidecar", " not found").open_before(HERE) is None
+    after = {other(f"s.{namespace}.svc.x"): counts(upstream_cx_active=1) for namespace in "ab"}
+    assert SidecarEvidence("own sidecar", {}, None, after).open_before(Destination("s", 8080)) is None
+
+
 # -- the header
 
 
