@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wsbench import document, machine
 from wsbench.cost import ProcessCosts
 from wsbench.evidence import Observer
+from wsbench.mesh_proof import judge_target
 from wsbench.proof import judge, refusal_of
 from wsbench.results import Subject
 from wsbench.trial import ProcessUse, Trial
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from wsbench.cost import Sample
     from wsbench.driver_process import DriverProcess
     from wsbench.lab import Lab, LabTarget
+    from wsbench.mesh_proof import Destination, SidecarEvidence
+    from wsbench.pod_sidecar import PodMesh
     from wsbench.progress import Watcher
+    from wsbench.proof import Proof
     from wsbench.witnesses import Evidence
     from wsbench_client import DrivePlan, Recording
     from wsbench_client import Progress as DriveProgress
@@ -47,8 +51,9 @@ class Contender:
         claim = document.Claim(
             hop_protocol=self.claim.hop_protocol if self.claim else None,
             refused_status=self.claim.refused_status if self.claim else None,
-            transport=self.claim.transport if self.claim else None,
-            sidecars=self.claim.sidecars if self.claim else None,
+            # A target may claim a protocol; what carries it, and where proxies are, is the mesh's own.
+            transport=self.claim.transport if self.claim and self.place else None,
+            sidecars=self.claim.sidecars if self.claim and self.place else None,
         )
         own = tuple(trial for trial in trials if trial.name == self.name)
         return Subject(self.name, self.kind, self.summary, self.url, claim, own, failure)
@@ -65,10 +70,13 @@ class _Moment:
 class Trials:
     """Makes trials: drives, watches what processes use meanwhile, hears the witnesses."""
 
-    def __init__(self, driver: DriverProcess, lab: Lab | None, watcher: Watcher) -> None:
+    def __init__(
+        self, driver: DriverProcess, lab: Lab | None, watcher: Watcher, mesh_around: PodMesh | None = None
+    ) -> None:
         self._driver = driver
         self._lab = lab
         self._watcher = watcher
+        self._mesh_around = mesh_around
         self._idle: Mapping[int, Sample] = {}
         self._costs = ProcessCosts(_pids(lab))
 
@@ -94,6 +102,10 @@ class Trials:
         if observer:
             fresh_hop = await observer.fresh_hop()
             await observer.begin()
+        # A target's claim has other witnesses: those within reach of the driver's pod.
+        watch = self._mesh_around.watch(contender.url) if self._mesh_around and contender.claim and not place else None
+        if watch:
+            await watch.begin()
         # Of this arm only: what has become of another one is not this one's matter.
         pids = [*self._lab.server.pids, *_sidecar_pids(place)] if place and self._lab else []
         moments: dict[Phase, _Moment] = {}
@@ -106,15 +118,23 @@ class Trials:
                 return
             if progress.phase in (Phase.MEASURING, Phase.DRAINING):
                 moments[progress.phase] = _Moment(self._costs.sample(pids), machine.sample())
-            elif progress.phase is Phase.WARMUP and observer:
+            elif progress.phase is Phase.WARMUP and (observer or watch):
                 # Every connection is open, nothing is being measured yet.
                 moments[progress.phase] = _Moment({}, machine.sample())
-                hop = await observer.hop_connections()
+                if observer:
+                    hop = await observer.hop_connections()
+                if watch:
+                    await watch.while_open()
 
         recording = await self._driver.drive(plan, on_progress)
         refused = sum(recording.rejections.values())
         evidence = await observer.finish(recording.opened, refused) if observer else None
         trial = self._trial(contender, number, position, recording, evidence, moments, hop)
+        if watch and contender.claim:
+            seen = await watch.finish()
+            # Istio keeps a connection for an hour: the trial's first WebSocket may have found one.
+            fresh_hop = not seen.open_before(watch.destination)
+            trial = replace(trial, proof=_proof_of_target(contender.claim, watch.destination, recording, seen))
         return replace(trial, fresh_hop=fresh_hop)
 
     def _trial(
@@ -165,6 +185,17 @@ class Trials:
             rss_growth_bytes=sum(after[pid].rss_bytes - self._idle[pid].rss_bytes for pid in pids),
             hop_connections=hop_connections,
         )
+
+
+def _proof_of_target(claim: Claim, destination: Destination, recording: Recording, evidence: SidecarEvidence) -> Proof:
+    return judge_target(
+        claim,
+        destination,
+        opened=recording.opened,
+        refused=recording.rejections,
+        hop_protocols=recording.hop_protocols,
+        evidence=evidence,
+    )
 
 
 def failure_words(recording: Recording) -> str:

@@ -9,7 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsbench.arms import ARMS
-from wsbench.plan import DEFAULT_ARMS, RunPlan, arms_named, on_versions, parse_manifests, parse_target
+from wsbench.errors import UsageError
+from wsbench.plan import (
+    AUTO_SIDECAR,
+    CLAIMS,
+    DEFAULT_ARMS,
+    RunPlan,
+    arms_named,
+    on_versions,
+    parse_manifests,
+    parse_sidecar,
+    parse_target,
+    with_claims,
+)
 from wsbench_client import EngineName, Pattern, PayloadKind, PayloadMix
 from wsbench_server.cli import argument
 from wsbench_server.units import parse_duration_ns, parse_size_bytes
@@ -45,6 +57,20 @@ def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") 
         default=[],
         metavar="NAME=URL",
         help="a ws:// or wss:// echo server of your own, beside or instead of the arms; may be given several times",
+    )
+    what.add_argument(
+        "--claim",
+        action="append",
+        default=[],
+        metavar="[NAME=]PROTOCOL",
+        help=f"what this target's hop is to speak, of {', '.join(CLAIMS)}: proved from within its mesh, or disproved",
+    )
+    what.add_argument(
+        "--sidecar",
+        type=argument(parse_sidecar),
+        metavar="auto|none|URL",
+        help="the driver's own Envoy, which witnesses claims: its admin or Prometheus port (default: auto, "
+        "127.0.0.1:15000, then :15090, as in a pod of Istio's)",
     )
 
 
@@ -218,9 +244,11 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
     if max_duration is None and arguments.until_precision is not None:
         max_duration = _PRECISION_WITHIN_NS
     arms = on_versions(arms_named(names, mtls=arguments.mtls), arguments.envoy_version)
+    if arguments.sidecar is not None and not arguments.claim:
+        raise UsageError(f"--sidecar {arguments.sidecar} has nothing to witness: no target makes a --claim")
     plan = RunPlan(
         arms=arms,
-        targets=tuple(arguments.target),
+        targets=with_claims(arguments.target, arguments.claim),
         connections=arguments.connections,
         duration_ns=arguments.duration,
         warmup_ns=arguments.warmup,
@@ -242,6 +270,7 @@ def plan_of(arguments: argparse.Namespace) -> RunPlan:
         payload_mix=mix if len(mix.parts) > 1 else None,
         pattern=arguments.pattern,
         ramp_ns=arguments.ramp,
+        sidecar=arguments.sidecar or AUTO_SIDECAR,
     )
     if arguments.rounds is None:
         plan = replace(plan, rounds=max(plan.rounds, plan.rounds_needed))

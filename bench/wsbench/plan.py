@@ -6,9 +6,11 @@ import random
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from wsbench.arms import ARMS, MTLS_SUFFIX, Arm, Transport, way_of
+from wsbench.arms import ARMS, MTLS_SUFFIX, Arm, HopProtocol, Transport, way_of
 from wsbench.comparing import compared_metrics, compared_pairs, rounds_for
 from wsbench.errors import UsageError
 from wsbench.statistics import RESOLUTION
@@ -17,19 +19,25 @@ from wsbench_client.pattern import ECHO
 from wsbench_client.plan import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 DEFAULT_ARMS = ("direct", "http1", "http2", "http2-blocked")
+CLAIMS: Mapping[str, HopProtocol] = MappingProxyType({"http1": HopProtocol.HTTP1, "http2": HopProtocol.HTTP2})
+"""What a target may claim that its hop speaks, in the arms' words."""
+
+AUTO_SIDECAR, NO_SIDECAR = "auto", "none"
+PROMETHEUS_PATH = "/stats/prometheus"
 # A name is also a file's name and a tag in a histogram log.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL of the user's own; it claims nothing of any hop."""
+    """A URL of the user's own. ``claim`` is what its hop is said to speak; None where nothing is claimed."""
 
     name: str
     url: str
+    claim: HopProtocol | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class RunPlan:
     ``max_duration_ns`` begins no further round after that time. ``workers`` processes drive the load together.
     ``payload_bytes`` is the mean where there is a ``payload_mix``. ``ramp_ns`` spreads the opening of the connections
     evenly over that time. ``manifests`` are the user's own instead of the overlays of these arms; ``sabotage`` names
-    arms whose hop is configured contrary to their claim.
+    arms whose hop is configured contrary to their claim. ``sidecar`` says where the driver's own sidecar, which
+    witnesses what targets claim, is looked for: AUTO_SIDECAR, NO_SIDECAR or its URL.
 
     Raises UsageError, with the value in it, for what cannot be run.
     """
@@ -68,6 +77,7 @@ class RunPlan:
     payload_mix: PayloadMix | None = None
     pattern: Pattern = ECHO
     ramp_ns: int | None = None
+    sidecar: str = AUTO_SIDECAR
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -224,3 +234,43 @@ def parse_target(text: str) -> Target:
     except ValueError as error:
         raise UsageError(f"target {name!r}: {error}") from None
     return Target(name, url)
+
+
+def with_claims(targets: Sequence[Target], texts: Iterable[str]) -> tuple[Target, ...]:
+    """The targets with what these texts claim for them: ``NAME=http2``, or ``http2`` alone for a single target.
+
+    Raises UsageError.
+    """
+    claims: dict[str, HopProtocol] = {}
+    names = [target.name for target in targets]
+    for text in texts:
+        name, _, word = text.rpartition("=")
+        if word not in CLAIMS:
+            raise UsageError(f"--claim {text}: {word!r} is nothing a hop may claim: choose from {', '.join(CLAIMS)}")
+        if not name and len(names) == 1:
+            name = names[0]
+        if name not in names:
+            known = f"one of the targets ({', '.join(names)})" if names else "a target, and there is none: see --target"
+            raise UsageError(f"--claim {text} must name {known}, as in NAME={word}")
+        if name in claims:
+            raise UsageError(f"--claim {text}: {name!r} has made its claim already")
+        claims[name] = CLAIMS[word]
+    for target in targets:
+        if target.name in claims and endpoint(target.url).secure:
+            raise UsageError(f"--claim: {target.name!r} is {target.url}: no sidecar sees into TLS of the driver's own")
+    return tuple(replace(target, claim=claims.get(target.name)) for target in targets)
+
+
+def parse_sidecar(text: str) -> str:
+    """``auto``, ``none``, or the URL of an Envoy's admin or Prometheus port. Raises ValueError with the text in it."""
+    if text in (AUTO_SIDECAR, NO_SIDECAR):
+        return text
+    wanted = f"{AUTO_SIDECAR}, {NO_SIDECAR}, http://HOST:PORT of an Envoy's admin, or that with {PROMETHEUS_PATH}"
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme == "http" and parts.hostname and parts.port
+    except ValueError:
+        usable = None
+    if not usable or parts.query or parts.fragment or parts.path.rstrip("/") not in ("", PROMETHEUS_PATH):
+        raise ValueError(f"{text!r} is no sidecar: give {wanted}")
+    return text

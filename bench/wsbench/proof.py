@@ -82,7 +82,7 @@ def judge(
         )
         return Proof(Verdict.UNPROVED, "a target claims nothing of its hop", (testimony,))
     if claim.refused_status is not None:
-        return _verdict(claim, opened, of_refusal(claim, opened, refused, evidence))
+        return verdict_on(claim, opened, of_refusal(claim, opened, refused, evidence))
     if not opened:
         return Proof(Verdict.UNPROVED, f"claimed {claim_words(claim)}, but no WebSocket was opened", ())
     testimonies = [from_handshakes(claim, opened, hop_protocols)]
@@ -92,7 +92,7 @@ def judge(
             from_counters(claim, opened, sum(refused.values()), evidence),
             *testimonies,
         ]
-    return _verdict(claim, opened, testimonies)
+    return verdict_on(claim, opened, testimonies)
 
 
 def merge(proofs: Sequence[Proof]) -> Proof:
@@ -155,7 +155,8 @@ def claim_words(claim: Claim) -> str:
 # -- from words to a verdict
 
 
-def _verdict(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Proof:
+def verdict_on(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Proof:
+    """The proof that these testimonies make: one that contradicts disproves, one that is silent leaves it unproved."""
     contradicting = [testimony for testimony in testimonies if testimony.verdict is Stance.CONTRADICTS]
     silent = [testimony for testimony in testimonies if testimony.verdict is Stance.SILENT]
     claimed = claim_words(claim)
@@ -165,7 +166,9 @@ def _verdict(claim: Claim, opened: int, testimonies: Sequence[Testimony]) -> Pro
     if silent:
         words = "; ".join(f"{testimony.witness}: {testimony.detail}" for testimony in silent)
         return Proof(Verdict.UNPROVED, f"claimed {claimed}, not proved: {words}", tuple(testimonies))
-    number = "one witness agrees" if len(testimonies) == 1 else f"all {len(testimonies)} witnesses agree"
+    number = {1: "one witness agrees", 2: "both witnesses agree"}.get(
+        len(testimonies), f"all {len(testimonies)} witnesses agree"
+    )
     of = f" on {opened} WebSockets" if opened else ""
     return Proof(Verdict.PROVED, f"{claimed}: {number}{of}", tuple(testimonies))
 

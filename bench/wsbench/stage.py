@@ -6,10 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsbench.arms import Claim
 from wsbench.driver_process import driver_process
 from wsbench.errors import TargetError
 from wsbench.lab import LabPlan, open_lab
 from wsbench.measuring import Contender, Trials, failure_words
+from wsbench.pod_sidecar import look_around
 from wsbench_client import DrivePlan
 
 if TYPE_CHECKING:
@@ -46,7 +48,9 @@ async def staged(plan: RunPlan, output: Path, mesh: Mesh | None, watcher: Watche
         for target in plan.targets:
             await _probe(driver, target, plan)
         lab = await stack.enter_async_context(open_lab(_lab_plan(plan, output, mesh))) if plan.arms else None
-        trials = Trials(driver, lab, watcher)
+        # After the probes: where they got through, a sidecar that there is has begun to serve.
+        mesh_around = await look_around(plan.sidecar) if any(target.claim for target in plan.targets) else None
+        trials = Trials(driver, lab, watcher, mesh_around)
         await trials.note_idle()
         yield Stage(tuple(_contenders(plan, lab)), trials)
 
@@ -70,7 +74,14 @@ def _contenders(plan: RunPlan, lab: Lab | None) -> list[Contender]:
         kind = "sidecar" if arm.has_sidecars else "direct"
         found.append(Contender(arm.name, kind, arm.summary, place.url, arm.claim, place))
     found.extend(
-        Contender(target.name, "target", "a target of the user's own", target.url, None, None)
+        Contender(
+            target.name,
+            "target",
+            "a target of the user's own",
+            target.url,
+            Claim(target.claim) if target.claim else None,
+            None,
+        )
         for target in plan.targets
     )
     return found

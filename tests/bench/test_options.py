@@ -3,7 +3,9 @@ import os
 
 import pytest
 
+from wsbench.arms import HopProtocol
 from wsbench.commands.run import add_options
+from wsbench.errors import UsageError
 from wsbench.options import plan_of
 from wsbench.plan import DEFAULT_ARMS
 from wsbench_client import EngineName
@@ -70,6 +72,19 @@ def test_every_option_arrives() -> None:
 def test_a_target_without_arms_is_measured_alone() -> None:
     assert plan_of(parsed("--target", "a=ws://h/")).names == ("a",)
     assert plan_of(parsed("--target", "a=ws://h/", "--arms", "direct")).names == ("direct", "a")
+
+
+def test_claims_arrive_at_their_targets_and_the_sidecar_is_looked_for() -> None:
+    plan = plan_of(parsed("--target", "a=ws://h/", "--target", "b=ws://h/", "--claim", "b=http2"))
+    assert [target.claim for target in plan.targets] == [None, HopProtocol.HTTP2]
+    assert plan.sidecar == "auto"
+    words = ["--target", "ws://h/", "--claim", "http1", "--sidecar", "http://127.0.0.1:9901"]
+    assert plan_of(parsed(*words)).sidecar == "http://127.0.0.1:9901"
+
+
+def test_a_sidecar_without_a_claim_has_nothing_to_witness() -> None:
+    with pytest.raises(UsageError, match="--sidecar none has nothing to witness: no target makes a --claim"):
+        plan_of(parsed("--target", "ws://h/", "--sidecar", "none"))
 
 
 def test_a_seed_that_is_not_given_is_drawn() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from tests.bench.samples import plan
-from wsbench.arms import ARMS
+from wsbench.arms import ARMS, HopProtocol
 from wsbench.errors import UsageError
-from wsbench.plan import Target, arms_named, on_versions, parse_manifests, parse_target
+from wsbench.plan import Target, arms_named, on_versions, parse_manifests, parse_sidecar, parse_target, with_claims
 
 
 def test_every_round_has_every_name_once_in_an_order_that_the_seed_decides() -> None:
@@ -166,3 +166,66 @@ def test_manifests_of_no_arm(text: str, names: list[str], words: str) -> None:
 def test_an_arm_has_one_set_of_manifests() -> None:
     with pytest.raises(UsageError, match="give those of an arm once"):
         plan(arms=arms_named(["http1"]), manifests=(("http1", Path("a")), ("http1", Path("b"))))
+
+
+TARGETS = (Target("a", "ws://x/"), Target("b", "ws://y:8080/"))
+
+
+@pytest.mark.parametrize(
+    ("targets", "texts", "claims"),
+    [
+        (TARGETS, [], [None, None]),
+        (TARGETS, ["b=http2"], [None, HopProtocol.HTTP2]),
+        (TARGETS, ["b=http2", "a=http1"], [HopProtocol.HTTP1, HopProtocol.HTTP2]),
+        (TARGETS[:1], ["http1"], [HopProtocol.HTTP1]),
+        (TARGETS[:1], ["a=http1"], [HopProtocol.HTTP1]),
+    ],
+)
+def test_what_targets_claim(targets: tuple[Target, ...], texts: list[str], claims: list[HopProtocol | None]) -> None:
+    found = with_claims(targets, texts)
+    assert [target.claim for target in found] == claims
+    assert [(target.name, target.url) for target in found] == [(target.name, target.url) for target in targets]
+
+
+@pytest.mark.parametrize(
+    ("targets", "texts", "words"),
+    [
+        (TARGETS, ["a=http9"], "--claim a=http9: 'http9' is nothing a hop may claim: choose from http1, http2"),
+        (TARGETS, ["a="], "--claim a=: '' is nothing a hop may claim"),
+        (TARGETS, ["http2"], r"--claim http2 must name one of the targets \(a, b\), as in NAME=http2"),
+        (TARGETS, ["c=http2"], r"--claim c=http2 must name one of the targets \(a, b\)"),
+        (TARGETS, ["a=http2", "a=http1"], "--claim a=http1: 'a' has made its claim already"),
+        ((), ["http2"], "--claim http2 must name a target, and there is none: see --target"),
+        ((Target("s", "wss://x/"),), ["http2"], "'s' is wss://x/: no sidecar sees into TLS of the driver's own"),
+    ],
+)
+def test_claims_that_nobody_can_make(targets: tuple[Target, ...], texts: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        with_claims(targets, texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["auto", "none", "http://127.0.0.1:15000", "http://localhost:9901/", "http://127.0.0.1:15090/stats/prometheus"],
+)
+def test_where_a_sidecar_may_be(text: str) -> None:
+    assert parse_sidecar(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "off",
+        "15000",
+        "127.0.0.1:15000",
+        "https://127.0.0.1:15000",
+        "http://h",
+        "http://:1",
+        "http://h:x",
+        "http://h:1/stats",
+    ],
+)
+def test_where_no_sidecar_can_be(text: str) -> None:
+    with pytest.raises(ValueError, match=f"'{text}' is no sidecar: give auto, none, http://HOST:PORT"):
+        parse_sidecar(text)

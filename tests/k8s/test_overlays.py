@@ -13,9 +13,12 @@ import pytest
 import yaml
 
 from tests.k8s.validation import check
+from wsbench.arms import HopProtocol
 from wsbench.commands import run
 from wsbench.manifests import Manifest, read_manifests
 from wsbench.mesh_policy import policy_of
+from wsbench.options import plan_of
+from wsbench_client.plan import endpoint
 
 K8S = Path(__file__).parents[2] / "k8s"
 OVERLAYS = ("plain", "http1", "http2", "http2-blocked", "compare")
@@ -131,6 +134,15 @@ def test_only_the_plain_overlay_is_outside_the_mesh(rendered: dict[str, Any]) ->
         assert (overlay == "plain") is not any("istio.io" in item["apiVersion"] for item in rendered[overlay])
 
 
+CLAIMS: dict[str, dict[str, HopProtocol | None]] = {
+    "plain": {"mesh": None},
+    "http1": {"mesh": HopProtocol.HTTP1},
+    "http2": {"mesh": HopProtocol.HTTP2},
+    "http2-blocked": {"mesh": None},
+    "compare": {"mesh-http1": HopProtocol.HTTP1, "mesh-http2": HopProtocol.HTTP2},
+}
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_job_says_what_the_command_understands(rendered: dict[str, Any], overlay: str) -> None:
     (container,) = one(rendered[overlay], "Job", "websockets-client")["spec"]["template"]["spec"]["containers"]
@@ -138,7 +150,18 @@ def test_the_job_says_what_the_command_understands(rendered: dict[str, Any], ove
     parser = argparse.ArgumentParser(exit_on_error=False)
     run.add_options(parser)
     arguments = parser.parse_args(words)
-    assert (command, arguments.format) == ("run", "line")
-    assert {target.name for target in arguments.target} == (
-        {"mesh-http1", "mesh-http2"} if overlay == "compare" else {"mesh"}
-    )
+    plan = plan_of(arguments)
+    assert (command, arguments.format, plan.arms) == ("run", "line", ())
+    assert {target.name: target.claim for target in plan.targets} == CLAIMS[overlay]
+    # As many rounds as its comparisons need to show anything, and a place on the volume.
+    assert plan.rounds >= plan.rounds_needed
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "results"]
+    assert arguments.output.is_relative_to(mount["mountPath"])
+    # What is measured are Services of this overlay, by their port.
+    ports = {
+        (item["metadata"]["name"], port["port"])
+        for item in rendered[overlay]
+        if item["kind"] == "Service"
+        for port in item["spec"]["ports"]
+    }
+    assert {(endpoint(target.url).host, endpoint(target.url).port) for target in plan.targets} <= ports

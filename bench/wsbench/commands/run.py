@@ -36,6 +36,8 @@ examples:
   wsbench run --payload 16KiB --pattern one-way     how many MB/s get through upstream
   wsbench run --target a=ws://127.0.0.1:8080/ --target b=ws://127.0.0.1:8081/
                                                     two URLs of your own, no lab
+  wsbench run --target mesh=ws://websockets-server:8080/ --claim mesh=http2
+                                                    in a pod: its own sidecar witnesses what the hop speaks
   wsbench run --sabotage http2                      break an arm on purpose, see the witnesses catch it
 
 exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 interrupted (what was measured is saved)

@@ -214,6 +214,24 @@ def test_targets_alone_start_no_lab_and_prove_nothing(tmp_path: Path) -> None:
     assert {(c["baseline"], c["candidate"], c["rounds"]) for c in result["comparisons"]} == {("a", "b", 6)}
 
 
+def test_a_claim_without_a_sidecar_is_unproved_and_said_first(tmp_path: Path) -> None:
+    with echo_server() as url:
+        done = wsbench(
+            *("run", "--target", f"mine={url}", "--claim", "http2", "--sidecar", "http://127.0.0.1:9"),
+            *("--rounds", "1", "-o", str(tmp_path / "r"), *SHORT),
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n", 1)[0].strip().startswith("UNPROVED: nothing shows what mine spoke")
+    arm = result_of(tmp_path / "r")["arms"]["mine"]
+    assert arm["claim"] == {"hop_protocol": "HTTP/2", "refused_status": None}
+    assert {(one["witness"], one["verdict"]) for one in arm["proof"]["witnesses"]} == {
+        ("envoy_counters", "silent"),
+        ("handshake_header", "silent"),
+    }
+    for words in ("own sidecar not found (http://127.0.0.1:9: connection refused; ", "witness-header.yaml"):
+        assert words in arm["proof"]["summary"]
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -252,6 +270,9 @@ def test_a_dead_target_is_one_line_and_exit_3(tmp_path: Path, url: str, words: s
         (["--envoy", "/etc/passwd"], "the Envoy at /etc/passwd is not executable"),
         (["--target", "x=http://h/"], "'http://h/'"),
         (["--sabotage", "direct"], "cannot sabotage 'direct': it is not an arm of this run"),
+        (["--target", "x=ws://h/", "--claim", "x=http9"], "--claim x=http9: 'http9' is nothing a hop may claim"),
+        (["--claim", "http2"], "--claim http2 must name a target, and there is none"),
+        (["--target", "ws://h/", "--sidecar", "x"], "'x' is no sidecar: give auto, none, http://HOST:PORT"),
         (["--seed", "x"], "'x' is not a whole number"),
         (["--output", "/proc/nowhere"], "cannot write to the output folder /proc/nowhere"),
         (["--frobnicate"], "--frobnicate"),

@@ -22,7 +22,7 @@ def judged(**intervals: Any) -> verdict.Verdict:
 def test_of_several_envoys_the_question_is_asked_of_the_last_and_its_version_is_said() -> None:
     names = [f"{way}@{version}" for version in ("1.36.2", "1.40.0") for way in ("http1", "http2")]
     arms = {name: examples.arm(name, rounds=2, hop=1) for name in names}
-    faster = {"rate": SLOWER, "p50": FASTER, "p99": FASTER, "connect": FASTER}
+    faster: Any = {"rate": SLOWER, "p50": FASTER, "p99": FASTER, "connect": FASTER}
     found = verdict.of(examples.result(arms, examples.compared("http1@1.40.0", "http2@1.40.0", **faster)))
     assert (found.baseline, found.candidate) == ("http1@1.40.0", "http2@1.40.0")
     assert found.title.startswith("On this machine, HTTP/2 on Envoy 1.40.0 was faster than HTTP/1.1 on Envoy 1.40.0 in")
@@ -31,7 +31,7 @@ def test_of_several_envoys_the_question_is_asked_of_the_last_and_its_version_is_
 def test_where_all_was_under_mtls_the_question_is_asked_there() -> None:
     arms = {name: examples.arm(name, rounds=2, hop=1) for name in ("direct", "http1+mtls", "http2+mtls")}
     assert verdict.of(examples.result(arms, [])).candidate == ""
-    slower = {"rate": FASTER, "p50": SLOWER, "p99": SLOWER, "connect": SLOWER}
+    slower: Any = {"rate": FASTER, "p50": SLOWER, "p99": SLOWER, "connect": SLOWER}
     found = verdict.of(examples.result(arms, examples.compared("http1+mtls", "http2+mtls", **slower)))
     assert "HTTP/2 over mTLS was slower than HTTP/1.1 over mTLS" in found.title
 
