@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help install run test lint format types check bench-driver bench-peers bench-memory clean
+.PHONY: help install run test lint format types check images bench-driver bench-peers bench-memory clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,9 +23,10 @@ run: $(READY) ## compare direct, HTTP/1.1 and HTTP/2 on real Envoys (RUN_ARGS="-
 test: $(READY) ## all tests, on real Envoys, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
-lint: $(READY) ## ruff: rules and format
+lint: $(READY) ## ruff: rules and format; hadolint: the images
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile.server Dockerfile.client
 
 format: $(READY) ## let ruff write the format
 	$(BIN)/ruff check --fix .
@@ -36,6 +37,9 @@ types: $(READY) ## mypy, strict
 	$(BIN)/mypy tests bench/benchmarks
 
 check: lint types test ## all of the above that can fail
+
+images: ## wsbench-server and wsbench-client, by docker, podman or buildah (ENGINE=podman IMAGE_FLAGS="--pull")
+	@ENGINE='$(ENGINE)' .ci/images $(IMAGE_FLAGS)
 
 bench-driver: $(READY) ## CPU per round trip of the driver against a bare C loop, and its send lag by rate
 	$(BIN)/python bench/benchmarks/driver.py

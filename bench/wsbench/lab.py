@@ -10,7 +10,6 @@ from wsbench.echo_server import running_echo_server
 from wsbench.envoy import ConfigRejectedError, running_sidecar
 from wsbench.envoy_config import Hop, SidecarSettings, client_sidecar, server_sidecar
 from wsbench.errors import LabError, UsageError
-from wsbench.identities import issued
 from wsbench.mesh_policy import MeshPolicy
 
 if TYPE_CHECKING:
@@ -85,6 +84,9 @@ def _identities(stack: AsyncExitStack, plan: LabPlan) -> Identities | None:
     """Certificates, where an arm needs any."""
     if not any(arm.claim.encrypted for arm in plan.arms):
         return None
+    # Not with the others above: the client's image has neither this library nor an Envoy to give certificates to.
+    from wsbench.identities import issued
+
     try:
         return stack.enter_context(issued(plan.output / "envoy" / "certificates"))
     except OSError as error:

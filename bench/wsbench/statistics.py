@@ -16,10 +16,10 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,7 @@ def _rank_of_end_of_samples(first: int, second: int, tail: float) -> int:
     if min(first, second) > _MANY_SAMPLES:
         mean = first * second / 2
         deviation = math.sqrt(first * second * (first + second + 1) / 12)
-        return math.floor(mean + float(ndtri(tail)) * deviation)
+        return math.floor(mean + NormalDist().inv_cdf(tail) * deviation)
     # Mann and Whitney's recurrence: the ways to order the samples with so many pairs in the one sense.
     ways: dict[tuple[int, int], list[int]] = {}
     for one in range(first + 1):
@@ -127,7 +127,7 @@ def _rank_of_end(rounds: int, tail: float) -> int:
     if rounds > _MANY_ROUNDS:
         mean = rounds * (rounds + 1) / 4
         deviation = math.sqrt(rounds * (rounds + 1) * (2 * rounds + 1) / 24)
-        return math.floor(mean + float(ndtri(tail)) * deviation)
+        return math.floor(mean + NormalDist().inv_cdf(tail) * deviation)
     # Every rank is in the sum or not, each as likely: exact counts of the 2**rounds ways to make a sum.
     ways = [1]
     for rank in range(1, rounds + 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import time
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from wsbench.calibrating import FILE, Calibration
 from wsbench.calibration import CalibrationPlan, summarize
-from wsbench.errors import WsbenchError
+from wsbench.errors import UsageError, WsbenchError
 from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
 from wsbench.interruption import exit_code_of, run_interruptible
 from wsbench.options import count, duration, rate, whole
@@ -97,7 +98,10 @@ def _planted(text: str) -> tuple[float, ...]:
 
 
 def run(arguments: argparse.Namespace, _words: list[str]) -> int:
-    """Make the study, or the rest of it; the exit code."""
+    """Make the study, or the rest of it; the exit code. Raises UsageError."""
+    # Not imported: half a second. Not left to the end: the study takes most of an hour.
+    if importlib.util.find_spec("scipy") is None:
+        raise UsageError("no scipy, which the study's exact intervals need: pip install 'wsbench[bench]'")
     plan = CalibrationPlan(
         rounds=arguments.rounds,
         connections=arguments.connections,

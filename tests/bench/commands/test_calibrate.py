@@ -1,3 +1,4 @@
+import importlib.util
 import json
 from pathlib import Path
 
@@ -51,6 +52,15 @@ def test_a_file_that_is_no_study_is_named(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "calibration.json").write_text("[]")
     assert main(["calibrate", "-o", str(tmp_path)]) == 2
     assert "calibration.json is not JSON of a calibration" in capsys.readouterr().err
+
+
+def test_without_scipy_nothing_is_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", {"envoy": "here"}.get)
+    assert main(["calibrate", "-o", str(tmp_path / "x")]) == 2
+    assert "no scipy" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
 
 
 def test_no_time_makes_no_run_and_leaves_nothing(tmp_path: Path) -> None:
