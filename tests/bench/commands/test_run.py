@@ -223,7 +223,8 @@ def test_a_claim_without_a_sidecar_is_unproved_and_said_first(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n", 1)[0].strip().startswith("UNPROVED: nothing shows what mine spoke")
     arm = result_of(tmp_path / "r")["arms"]["mine"]
-    assert arm["claim"] == {"hop_protocol": "HTTP/2", "refused_status": None}
+    # What carries the hop, and where proxies are, no target claims.
+    assert arm["claim"] == {"hop_protocol": "HTTP/2", "refused_status": None, "transport": None, "sidecars": None}
     assert {(one["witness"], one["verdict"]) for one in arm["proof"]["witnesses"]} == {
         ("envoy_counters", "silent"),
         ("handshake_header", "silent"),
