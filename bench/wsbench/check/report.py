@@ -1,0 +1,153 @@
+"""The diagnosis as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from wsbench.check.findings import Outcome
+from wsbench.check.remedies import ADVICE
+from wsbench.report.terminal import heading, indented, print_within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console, RenderableType
+
+    from wsbench.check.findings import Diagnosis, Finding
+    from wsbench.check.remedies import Remedy
+
+SCHEMA_VERSION = 1
+_STYLES = {
+    Outcome.WORKS: "bold green",
+    Outcome.DOES_NOT: "bold red",
+    Outcome.UNSURE: "yellow",
+    Outcome.NOT_TRIED: "dim",
+}
+
+
+def print_diagnosis(diagnosis: Diagnosis, manifests: Mapping[Remedy, tuple[str, str]], console: Console) -> None:
+    """At most 100 columns. ``manifests`` are the path and the content of the file to apply for a remedy."""
+    print_within(Group(*_parts(diagnosis, manifests)), console)
+
+
+def document(diagnosis: Diagnosis, manifests: Mapping[Remedy, tuple[str, str]]) -> dict[str, Any]:
+    """For ``--format json``; its fields are described in docs/check.md."""
+    return {
+        "kind": "check",
+        "schema_version": SCHEMA_VERSION,
+        "url": diagnosis.address.url,
+        "server": diagnosis.server,
+        "need": diagnosis.need,
+        "met": diagnosis.met,
+        "verdict": diagnosis.verdict,
+        "steps": [
+            {
+                "step": finding.step,
+                "over": finding.over,
+                "outcome": finding.outcome,
+                "elapsed_ms": None if finding.elapsed_s is None else round(finding.elapsed_s * 1000, 3),
+                "reason": finding.reason,
+                "remedies": list(finding.remedies),
+            }
+            for finding in diagnosis.findings
+        ],
+        "clues": [
+            {"source": clue.source, "text": clue.text, "remedy": clue.remedy, "sample": clue.sample}
+            for clue in diagnosis.clues
+        ],
+        "remedies": [
+            {
+                "remedy": remedy,
+                "text": _advice(diagnosis, remedy),
+                "manifest": manifests[remedy][0] if remedy in manifests else None,
+            }
+            for remedy in diagnosis.remedies
+        ],
+    }
+
+
+def _parts(diagnosis: Diagnosis, manifests: Mapping[Remedy, tuple[str, str]]) -> Iterator[RenderableType]:
+    by = f" (server: {diagnosis.server})" if diagnosis.server else ""
+    yield Text(f"{diagnosis.address.url}{by}")
+    yield Text(diagnosis.verdict, style="bold green" if diagnosis.met else "bold red")
+    if not diagnosis.met and diagnosis.need != "any":
+        yield Text(f"Needed (--need {diagnosis.need}), and not met.", style="bold red")
+    if diagnosis.culprit is not None:
+        yield indented(Text(f"{diagnosis.culprit.source}:"))
+        yield indented(Text(diagnosis.culprit.text, style="red"))
+    yield from _table(diagnosis)
+    if diagnosis.clues:
+        yield from heading("What the Envoys say")
+        source = None
+        for clue in diagnosis.clues:
+            if clue.source != source:
+                yield indented(Text(clue.source, style="bold"))
+                source = clue.source
+            yield indented(indented(Text(f"- {clue.text}", style="red" if clue.remedy else "")))
+            if clue.sample:
+                yield _verbatim(clue.sample, "dim")
+    if diagnosis.remedies:
+        yield from heading("What to do")
+        for number, remedy in enumerate(diagnosis.remedies, 1):
+            yield from _remedy(number, diagnosis, remedy, manifests)
+
+
+def _table(diagnosis: Diagnosis) -> Iterator[RenderableType]:
+    over: object = ()
+    table = _drawn()
+    for finding in diagnosis.findings:
+        if finding.over != over:
+            if over != ():
+                yield table
+            yield from heading(f"WebSocket over {finding.over}" if finding.over else "Connection")
+            over, table = finding.over, _drawn()
+        table.add_row(
+            str(finding.step),
+            Text(finding.outcome, style=_STYLES[finding.outcome]),
+            _took(finding),
+            _numbered(diagnosis, finding),
+        )
+    yield table
+
+
+def _drawn() -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(width=23, no_wrap=True)
+    table.add_column(width=10, no_wrap=True)
+    table.add_column(width=8, justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _took(finding: Finding) -> str:
+    return "" if finding.elapsed_s is None else f"{finding.elapsed_s * 1000:,.0f} ms"
+
+
+def _numbered(diagnosis: Diagnosis, finding: Finding) -> Text:
+    """The reason, and the numbers of the remedies below."""
+    numbers = ", ".join(str(diagnosis.remedies.index(remedy) + 1) for remedy in finding.remedies)
+    return Text(f"{finding.reason}{f' [{numbers}]' if numbers else ''}")
+
+
+def _remedy(
+    number: int, diagnosis: Diagnosis, remedy: Remedy, manifests: Mapping[Remedy, tuple[str, str]]
+) -> Iterator[RenderableType]:
+    yield indented(Text(f"{number}. {_advice(diagnosis, remedy)}"))
+    if remedy in manifests:
+        path, content = manifests[remedy]
+        yield _verbatim(f"kubectl apply -f {path}", "bold")
+        for line in content.strip().splitlines():
+            yield _verbatim(f"  {line}", "dim")
+
+
+def _verbatim(line: str, style: str) -> Text:
+    """What is to be copied is not folded, however long it is."""
+    return Text(f"    {line}", style=style, no_wrap=True, overflow="ignore")
+
+
+def _advice(diagnosis: Diagnosis, remedy: Remedy) -> str:
+    return ADVICE[remedy].text.replace("{other_scheme}", diagnosis.address.other_scheme)
