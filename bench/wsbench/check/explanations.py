@@ -21,7 +21,6 @@ _DELAYED_CLOSE_S = 0.9
 _UPSTREAM_ERROR = "upstream connect error or disconnect/reset before headers"
 # What Envoy's body says where the other side was reached, and ended the exchange.
 _ENDED_BY_OTHER_SIDE = ("connection termination", "remote reset", "protocol error", "remote refused stream reset")
-_LONGEST_BODY = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What else was seen: all observations, and what the client's sidecar speaks on the hop where that is known."""
+    """What else was seen: all observations, and of the client's sidecar what it speaks on the hop, if that is known.
+
+    ``outbound``: its configuration says that it is a client's sidecar that was asked.
+    """
 
     observations: Sequence[Observation]
     hop: Upstream | None = None
+    outbound: bool = False
 
     @property
     def server(self) -> str | None:
@@ -49,6 +52,13 @@ class Surroundings:
     def envoy(self) -> bool:
         """Whether an Envoy answers."""
         return any(seen.answer is not None and _by_envoy(seen.answer) for seen in self.observations)
+
+    @property
+    def client_side(self) -> bool:
+        """Whether the Envoy that answers is a client's sidecar: as it says, or as its 503 tells."""
+        upgrade = find(self.observations, Step.UPGRADE, HopProtocol.HTTP1)
+        answer = upgrade.answer if upgrade is not None else None
+        return self.outbound or (answer is not None and answer.status == _UNAVAILABLE and _other_side_ended(answer))
 
     @property
     def announced(self) -> bool:
@@ -95,12 +105,17 @@ def _tls(failure: Failure) -> Explanation:
 
 
 def _setting(failure: Failure, around: Surroundings) -> Explanation:
+    if around.client_side:
+        return Explanation("not announced, as by every client's sidecar: applications speak HTTP/1.1 to it")
     if around.envoy:
         return Explanation(
             "not announced (RFC 8441): this Envoy's connection manager lacks http2_protocol_options.allow_connect",
             (Remedy.ALLOW_CONNECT,),
         )
-    return Explanation(f"{failure.detail} (RFC 8441 section 3)", (Remedy.RFC8441,))
+    tunnel = find(around.observations, Step.TUNNEL, HopProtocol.HTTP2)
+    opens = tunnel is not None and tunnel.failure is None
+    so = ", so that clients that keep to it do not try, though it would open" if opens else ""
+    return Explanation(f"{failure.detail} (RFC 8441 section 3){so}", (Remedy.RFC8441,))
 
 
 def _connection(failure: Failure) -> Explanation:
@@ -121,10 +136,18 @@ def _handshake(seen: Observation, around: Surroundings) -> Explanation:
         return Explanation(f"TCP is accepted, but {failure.detail}", (Remedy.HUNG_SERVER,))
     if failure.trouble is Trouble.TLS_ONLY:
         return Explanation(f"the port wants TLS: {failure.detail}", (Remedy.USE_TLS,))
+    speaks_http2 = find(around.observations, Step.CONNECTION, HopProtocol.HTTP2)
+    if not tunnel and (
+        failure.trouble is Trouble.HTTP2_ONLY
+        or (failure.trouble is Trouble.CLOSED and speaks_http2 is not None and speaks_http2.failure is None)
+    ):
+        return Explanation(f"{failure.detail}: the port takes HTTP/2 alone", (Remedy.HTTP1,))
     if failure.trouble is Trouble.BAD_HANDSHAKE:
         return Explanation(f"{failure.detail}: whoever answered does not speak WebSocket", (Remedy.NOT_WEBSOCKET,))
     if tunnel and not around.announced:
         how = f"{failure.detail}; it had not announced that it takes extended CONNECT"
+        if around.client_side:
+            return Explanation(how)
         if around.envoy:
             late = ", a second later" if seen.elapsed_s >= _DELAYED_CLOSE_S else ""
             how = f"{failure.detail}{late}: so does an Envoy without allow_connect (its log: DPE)"
@@ -135,7 +158,7 @@ def _handshake(seen: Observation, around: Surroundings) -> Explanation:
 def _answered(failure: Failure, answer: Answer, seen: Observation, around: Surroundings) -> Explanation:
     """An HTTP answer that is no handshake."""
     who = f" from {around.server}" if around.server else ""
-    said = f"{failure.detail}{who}{f': {answer.body[:_LONGEST_BODY]!r}' if answer.body else ''}"
+    said = f"{failure.detail}{who}{f': {answer.body!r}' if answer.body else ''}"
     if _by_envoy(answer) and answer.status == _UNAVAILABLE:
         return _envoy_503(said, answer, seen, around)
     body = answer.body.lower()
@@ -149,12 +172,17 @@ def _answered(failure: Failure, answer: Answer, seen: Observation, around: Surro
         return Explanation(
             f"{said} (asks for {answer.header('www-authenticate') or 'credentials'})", (Remedy.CREDENTIALS,)
         )
+    if seen.step is Step.TUNNEL and not around.announced:
+        # What was asked of it is nothing that it knows.
+        return Explanation(f"{said}; it had not announced that it takes extended CONNECT", (Remedy.RFC8441,))
     if status == _FORBIDDEN:
-        return Explanation(said, (Remedy.POLICY,))
+        return Explanation(said, (Remedy.POLICY, Remedy.NOT_WEBSOCKET))
     if status == _NOT_FOUND:
         return Explanation(said, (Remedy.PATH,))
     if status in {400, 426} and ("upgrade" in body or "connection header" in body or status == 426):
         return Explanation(f"{said}: the upgrade did not arrive there", (Remedy.PROXY_HEADERS, Remedy.NOT_WEBSOCKET))
+    if status == 505:
+        return Explanation(f"{said}: a proxy on the way asked it in HTTP/1.0", (Remedy.PROXY_HEADERS,))
     if status in {502, 503, 504}:
         return Explanation(said, (Remedy.UPSTREAM,))
     if status < 300:
@@ -169,7 +197,7 @@ def _envoy_503(said: str, answer: Answer, seen: Observation, around: Surrounding
         return Explanation(f"{said}: it knows no healthy host behind it (log flag UH)", (Remedy.UPSTREAM,))
     if "overflow" in body:
         return Explanation(f"{said}: a circuit breaker (log flag UO)", (Remedy.CIRCUIT_BREAKER,))
-    if _UPSTREAM_ERROR in body and any(words in body for words in _ENDED_BY_OTHER_SIDE):
+    if _other_side_ended(answer):
         reason = "this Envoy sent the upgrade on, and the other side ended it before an answer"
         if around.hop not in (None, Upstream.HTTP2):
             return Explanation(f"{said}: {reason}; the hop is {around.hop}", (Remedy.UPSTREAM,))
@@ -192,6 +220,11 @@ def _exchange(step: Step, failure: Failure) -> Explanation:
     if step is Step.IDLE:
         return Explanation(failure.detail, (Remedy.IDLE,))
     return Explanation(failure.detail, (Remedy.FRAMES,))
+
+
+def _other_side_ended(answer: Answer) -> bool:
+    body = answer.body.lower()
+    return _UPSTREAM_ERROR in body and any(words in body for words in _ENDED_BY_OTHER_SIDE)
 
 
 def _by_envoy(answer: Answer) -> bool:

@@ -10,7 +10,7 @@ from wsbench.arms import HopProtocol
 from wsbench.check.explanations import Surroundings, explain
 from wsbench.check.observation import Step, Trouble, find
 from wsbench.check.remedies import Remedy
-from wsbench.check.sidecar_views import clues_of, hop_protocol
+from wsbench.check.sidecar_views import clues_of, hop_protocol, is_client_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsbench.check.observation import Observation
     from wsbench.check.sidecar_views import Clue, LogView, SidecarView
 
+_WORK, _WORK_NOT = "work", "do not work"
 _WEBSOCKET = (Step.PING, Step.TEXT, Step.BINARY)
 ORDER: tuple[tuple[Step, HopProtocol | None], ...] = (
     (Step.TCP, None),
@@ -71,20 +72,25 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything about one URL."""
+    """Everything about one URL. ``client_side``: it is a client's sidecar that listens there."""
 
     address: Address
     need: Need
     findings: tuple[Finding, ...]
     clues: tuple[Clue, ...]
     server: str | None
+    client_side: bool
 
     def works(self, over: HopProtocol) -> bool:
-        """Whether a WebSocket opens over this version of HTTP, and nothing tried on it fails."""
-        of_it = [finding for finding in self.findings if finding.over in (over, None)]
-        opening = Step.UPGRADE if over is HopProtocol.HTTP1 else Step.TUNNEL
-        opens = any(finding.step is opening and finding.outcome is Outcome.WORKS for finding in of_it)
-        return opens and all(finding.outcome is not Outcome.DOES_NOT for finding in of_it)
+        """Whether a WebSocket opens over this version of HTTP, and nothing that was tried fails."""
+        return self.opens(over) and all(
+            finding.outcome is not Outcome.DOES_NOT for finding in self.findings if finding.over in (over, None)
+        )
+
+    def opens(self, over: HopProtocol) -> bool:
+        """Whether a handshake succeeds."""
+        opening = (Step.UPGRADE if over is HopProtocol.HTTP1 else Step.TUNNEL, over)
+        return any((of.step, of.over) == opening and of.outcome is Outcome.WORKS for of in self.findings)
 
     @property
     def met(self) -> bool:
@@ -99,8 +105,8 @@ class Diagnosis:
 
     @property
     def culprit(self) -> Clue | None:
-        """The Envoy that says itself that it refuses; None where none does, or all works."""
-        if self.works(HopProtocol.HTTP1) and self.works(HopProtocol.HTTP2):
+        """The Envoy that says itself that it refuses; None where none does, or works what has to."""
+        if self.works(HopProtocol.HTTP1) and (self.client_side or self.works(HopProtocol.HTTP2)):
             return None
         blamed = (Remedy.ALLOW_CONNECT, Remedy.UPGRADE_CONFIGS)
         return next((clue for clue in self.clues if clue.remedy in blamed), None)
@@ -109,7 +115,7 @@ class Diagnosis:
     def remedies(self) -> tuple[Remedy, ...]:
         """All of them, each once: those of the steps, then what the sidecars add."""
         of_steps = (remedy for finding in self.findings for remedy in finding.remedies)
-        of_clues = (clue.remedy for clue in self.clues if clue.remedy is not None)
+        of_clues = (clue.remedy for clue in self.clues if clue.remedy is not None and self.culprit is not None)
         named = dict.fromkeys((*of_steps, *of_clues))
         # To keep a hop on HTTP/1.1 is no remedy where it is HTTP/2 and works.
         if Remedy.ALLOW_CONNECT not in named:
@@ -119,14 +125,22 @@ class Diagnosis:
     @property
     def verdict(self) -> str:
         """In one sentence."""
-        http1, http2 = self.works(HopProtocol.HTTP1), self.works(HopProtocol.HTTP2)
-        if http1 and http2:
+        http1, http2 = self._worded(HopProtocol.HTTP1), self._worded(HopProtocol.HTTP2)
+        if http1 == _WORK and self.client_side:
+            return "WebSockets work over HTTP/1.1, which is what applications speak to their sidecar."
+        if http1 == http2 == _WORK:
             return "WebSockets work over HTTP/1.1 and over HTTP/2."
-        if http1:
-            return "WebSockets work over HTTP/1.1; over HTTP/2 they do not."
-        if http2:
-            return "WebSockets work over HTTP/2; over HTTP/1.1 they do not."
-        return "WebSockets do not work here."
+        if http1 == http2 == _WORK_NOT:
+            return "WebSockets do not work here."
+        return f"Over HTTP/1.1 WebSockets {http1}; over HTTP/2 they {http2}."
+
+    def _worded(self, over: HopProtocol) -> str:
+        if self.works(over):
+            return _WORK
+        if not self.opens(over):
+            return _WORK_NOT
+        bad = [str(of.step) for of in self.findings if of.over is over and of.outcome is Outcome.DOES_NOT]
+        return f"open, but fail at: {', '.join(bad)}"
 
 
 def diagnose(
@@ -137,13 +151,15 @@ def diagnose(
     logs: tuple[LogView, ...] = (),
 ) -> Diagnosis:
     """The diagnosis of everything that was seen."""
-    around = Surroundings(observations, hop_protocol(views, address.host, address.port))
+    host, port = address.host, address.port
+    around = Surroundings(observations, hop_protocol(views, host, port), is_client_side(views, port))
     findings = tuple(
         _finding(step, over, observations, around)
         for step, over in ORDER
         if (step is not Step.TLS or address.tls) and (step is not Step.IDLE or _was_tried(step, observations))
     )
-    return Diagnosis(address, need, findings, clues_of(views, logs, address.host, address.port), around.server)
+    clues = clues_of(views, logs, host, port, client_side=around.client_side)
+    return Diagnosis(address, need, findings, clues, around.server, around.client_side)
 
 
 def _finding(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from wsbench.check.address import Address
     from wsbench.check.dialing import Channel
 
-_TLS_ALERT = 0x15
+_TLS_ALERT = b"\x15\x03"
+# A SETTINGS frame of stream 0, after its three bytes of length (RFC 9113 sections 4.1 and 6.5).
+_HTTP2_SETTINGS = b"\x04\x00\x00\x00\x00\x00"
 
 
 async def upgrade(channel: Channel, address: Address, user_agent: str) -> tuple[Session, Answer]:
@@ -81,8 +83,10 @@ def _misunderstood(raw: bytes, then: str) -> BrokenError:
         return broken(Trouble.ANSWERED, f"{answer.line} ({raw[:8].decode('latin-1')})", answer)
     if not raw:
         return broken(Trouble.CLOSED, f"{then} without an answer")
-    if raw[0] == _TLS_ALERT and raw[1:2] == b"\x03":
+    if raw.startswith(_TLS_ALERT):
         return broken(Trouble.TLS_ONLY, "the peer answers with a TLS alert")
+    if raw[3:9] == _HTTP2_SETTINGS:
+        return broken(Trouble.HTTP2_ONLY, "the peer answers with HTTP/2's SETTINGS")
     return broken(Trouble.GARBAGE, f"{shown(raw)} is no HTTP answer")
 
 

@@ -37,6 +37,10 @@ class LogLine:
         """Whether the request came to nothing."""
         return self.code != _SWITCHING_PROTOCOLS and self.code not in _SUCCESS
 
+    def names_port(self, port: int) -> bool:
+        """Whether an address in the line has it."""
+        return re.search(rf":{port}(?!\d)", self.raw) is not None
+
     @property
     def in_words(self) -> str:
         """As in ``HTTP/2 0 DPE http2.invalid.header.field``."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from wsbench.arms import HopProtocol
 
+_MOST_BODY = 4000
+_TAG = re.compile(r"<[^>]*>")
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) (\d{3})(?: ([^\r\n]*))?\r?\n")
 
 
@@ -47,6 +49,7 @@ class Trouble(StrEnum):
     NO_ALPN = "no ALPN h2"
     GARBAGE = "garbage"
     HTTP1_ONLY = "HTTP/1 only"
+    HTTP2_ONLY = "HTTP/2 only"
     ANSWERED = "answered"
     BAD_HANDSHAKE = "bad handshake"
     NOT_ANNOUNCED = "not announced"
@@ -134,9 +137,12 @@ def answer_of_head(raw: bytes) -> Answer | None:
     return Answer(int(match[2]), (match[3] or b"").decode("latin-1"), tuple(headers), excerpt(body))
 
 
-def excerpt(data: bytes, most: int = 300) -> str:
-    """The beginning of a body, on one line."""
-    return " ".join(data[: most * 4].decode("utf-8", "replace").split())[:most]
+def excerpt(data: bytes, most: int = 160) -> str:
+    """The beginning of a body, on one line and without the tags of HTML."""
+    text = data[:_MOST_BODY].decode("utf-8", "replace")
+    if "<html" in text.lower():
+        text = _TAG.sub(" ", text)
+    return " ".join(text.split())[:most]
 
 
 def shown(data: bytes, most: int = 48) -> str:

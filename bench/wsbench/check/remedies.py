@@ -32,6 +32,7 @@ class Remedy(StrEnum):
     POLICY = "policy"
     UPSTREAM = "upstream"
     CIRCUIT_BREAKER = "circuit-breaker"
+    HTTP1 = "http1"
     HTTP2 = "http2"
     STREAMS = "streams"
     IDLE = "idle"
@@ -50,14 +51,15 @@ class Advice:
 
 ADVICE = {
     Remedy.ALLOW_CONNECT: Advice(
-        "Have the Envoy beside the server allow extended CONNECT (RFC 8441): apply this EnvoyFilter in the namespace of "
-        "the server's pods, with their labels in workloadSelector. (A client's sidecar, to which applications speak "
+        "Have the Envoy beside the server allow extended CONNECT (RFC 8441): apply this EnvoyFilter in the namespace "
+        "of the server's pods, with their labels in workloadSelector. (A client's sidecar, to which applications speak "
         "HTTP/1.1, needs it not.)",
         "http2",
         ALLOW_CONNECT_FILE,
     ),
     Remedy.DO_NOT_UPGRADE: Advice(
-        "Or keep the hop on HTTP/1.1: h2UpgradePolicy: DO_NOT_UPGRADE in the DestinationRule of the server's host, as here.",
+        "Or keep the hop on HTTP/1.1: h2UpgradePolicy: DO_NOT_UPGRADE in the DestinationRule of the server's "
+        "host, as here.",
         "http1",
         DESTINATION_RULE_FILE,
     ),
@@ -131,6 +133,10 @@ ADVICE = {
     Remedy.CIRCUIT_BREAKER: Advice(
         "A circuit breaker is full: raise connectionPool (maxConnections, http2MaxRequests) in the "
         "DestinationRule. A WebSocket holds its place for as long as it is open.",
+    ),
+    Remedy.HTTP1: Advice(
+        "Only if clients are to speak HTTP/1.1 here: have the port take both. Envoy: codec_type AUTO; "
+        "HAProxy: bind without proto h2; nginx before 1.25.1: listen without http2 (with TLS, ALPN chooses)."
     ),
     Remedy.HTTP2: Advice(
         "Only if WebSockets are to be streams of HTTP/2 here: have the server speak it, in the clear (prior "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -97,21 +98,20 @@ def _parts(diagnosis: Diagnosis, manifests: Mapping[Remedy, tuple[str, str]]) ->
 
 
 def _table(diagnosis: Diagnosis) -> Iterator[RenderableType]:
-    over: object = ()
-    table = _drawn()
-    for finding in diagnosis.findings:
-        if finding.over != over:
-            if over != ():
-                yield table
-            yield from heading(f"WebSocket over {finding.over}" if finding.over else "Connection")
-            over, table = finding.over, _drawn()
-        table.add_row(
-            str(finding.step),
-            Text(finding.outcome, style=_STYLES[finding.outcome]),
-            _took(finding),
-            _numbered(diagnosis, finding),
-        )
-    yield table
+    for over, group in groupby(diagnosis.findings, key=lambda finding: finding.over):
+        yield from heading(f"WebSocket over {over}" if over else "Connection")
+        table, left_out = _drawn(), []
+        for finding in group:
+            if finding.outcome is Outcome.NOT_TRIED:
+                left_out.append(finding)
+                continue
+            outcome = Text(finding.outcome, style=_STYLES[finding.outcome])
+            table.add_row(str(finding.step), outcome, _took(finding), _numbered(diagnosis, finding))
+        if table.row_count:
+            yield table
+        for reason, steps in groupby(left_out, key=lambda finding: finding.reason):
+            names = "; ".join(str(finding.step) for finding in steps)
+            yield Text(f"{Outcome.NOT_TRIED} ({reason}): {names}", style=_STYLES[Outcome.NOT_TRIED])
 
 
 def _drawn() -> Table:

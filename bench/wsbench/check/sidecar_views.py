@@ -29,6 +29,8 @@ _TELLING = {
     "no_route": "requests without a route",
     "no_cluster": "requests without a cluster",
 }
+# What the check's own extended CONNECT makes rise at a client's sidecar, which takes none.
+_OF_OWN_ATTEMPT = {"downstream_cx_protocol_error", "rx_messaging_error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,25 @@ class Clue:
     sample: str | None = None
 
 
-def clues_of(views: tuple[SidecarView, ...], logs: tuple[LogView, ...], host: str, port: int) -> tuple[Clue, ...]:
-    """What the Envoys say of WebSockets to ``host`` and ``port``."""
-    of_sidecars = (clue for view in views for clue in _of_sidecar(view, host, port))
+def clues_of(
+    views: tuple[SidecarView, ...], logs: tuple[LogView, ...], host: str, port: int, *, client_side: bool
+) -> tuple[Clue, ...]:
+    """What the Envoys say of WebSockets to ``host`` and ``port``.
+
+    ``client_side``: a client's sidecar listens there. That it refuses the check's own attempt over HTTP/2 says nothing
+    of why it answers 503.
+    """
+    of_sidecars = (clue for view in views for clue in _of_sidecar(view, host, port, client_side=client_side))
+    of_logs = (clue for log in logs for clue in _of_log(log, port if client_side else None))
     # Istio has a chain, and so a manager, for each of several matches of one port: once is enough.
-    return tuple(dict.fromkeys((*of_sidecars, *(clue for log in logs for clue in _of_log(log)))))
+    return tuple(dict.fromkeys((*of_sidecars, *of_logs)))
+
+
+def is_client_side(views: tuple[SidecarView, ...], port: int) -> bool:
+    """Whether the configuration of one of them says that ``port`` is an outbound listener's."""
+    return any(
+        port in manager.ports and manager.direction == "OUTBOUND" for view in views for manager in view.config.managers
+    )
 
 
 def hop_protocol(views: tuple[SidecarView, ...], host: str, port: int) -> Upstream | None:
@@ -104,7 +120,7 @@ def sent_on_to(config: ConfigDump, manager: Manager, host: str) -> tuple[str, ..
     return named or (tuple(known) if len(known) <= _MOST_KINDS else ())
 
 
-def _of_sidecar(view: SidecarView, host: str, port: int) -> Iterator[Clue]:
+def _of_sidecar(view: SidecarView, host: str, port: int, *, client_side: bool) -> Iterator[Clue]:
     if view.problem is not None:
         yield Clue(view.in_words, view.problem)
         return
@@ -122,8 +138,10 @@ def _of_sidecar(view: SidecarView, host: str, port: int) -> Iterator[Clue]:
             yield Clue(source, text, Remedy.ALLOW_CONNECT)
         if not manager.inbound:
             yield from _of_clusters(source, view.config, manager, host)
+    own_attempt = client_side and any(port in manager.ports for manager in managers)
     for name, rise in sorted(view.rose.items()):
-        telling = _TELLING.get(name.rpartition(".")[2])
+        last = name.rpartition(".")[2]
+        telling = None if own_attempt and last in _OF_OWN_ATTEMPT else _TELLING.get(last)
         # The same is counted once more for each listener, and for what is external to a mesh.
         if telling and not name.startswith("listener.") and ".external." not in name:
             yield Clue(source, f"counter {name} rose by {rise}: {telling}")
@@ -142,12 +160,17 @@ def _of_clusters(source: str, config: ConfigDump, manager: Manager, host: str) -
             yield Clue(source, f'cluster "{name}" speaks {spoken}')
 
 
-def _of_log(log: LogView) -> Iterator[Clue]:
+def _of_log(log: LogView, own_port: int | None) -> Iterator[Clue]:
     when = "written during the check" if log.fresh else "from before the check, no line came during it"
     found = refusals(log.lines)
     if not found:
         yield Clue(log.path, f"{len(log.lines)} lines {when}, none of a refusal")
     for line, count in found[:_MOST_KINDS]:
+        blocked = is_blocked_connect(line)
+        # Such a line names no host and no path: a port in it is one of the connection's own.
+        if blocked and own_port is not None and line.names_port(own_port):
+            yield Clue(log.path, f"{count} x {line.in_words}: the check's own attempt over HTTP/2 ({when})")
+            continue
         words = meaning(line)
         text = f"{count} x {line.in_words}{f': {words}' if words else ''} ({when})"
-        yield Clue(log.path, text, Remedy.ALLOW_CONNECT if is_blocked_connect(line) else None, line.raw)
+        yield Clue(log.path, text, Remedy.ALLOW_CONNECT if blocked else None, line.raw)

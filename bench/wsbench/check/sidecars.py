@@ -36,19 +36,26 @@ class Sidecars:
     _problems: dict[str, str] = field(default_factory=dict)
     _sizes: dict[Path, int] = field(default_factory=dict)
 
+    @property
+    def _asked(self) -> Sequence[str]:
+        return self.admins or (OWN_SIDECAR,)
+
     async def begin(self) -> None:
         """Note counters and the lengths of logs. Raises UsageError where a log cannot be read."""
         for path in self.logs:
             self._sizes[path] = _size(path)
         async with anyio.create_task_group() as tasks:
-            for url in self.admins or (OWN_SIDECAR,):
+            for url in self._asked:
                 tasks.start_soon(self._look, url)
 
     async def finish(self) -> tuple[tuple[SidecarView, ...], tuple[LogView, ...]]:
         """What they say now."""
         logs = tuple([await self._lines(path) for path in self.logs])
         views = []
-        for url, (identity, before) in self._before.items():
+        for url in self._asked:
+            if url not in self._before:
+                continue
+            identity, before = self._before[url]
             admin = Admin(url, self.timeout_s)
             try:
                 config, after = await admin.config(), await admin.counters()

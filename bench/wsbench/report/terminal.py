@@ -69,13 +69,16 @@ def render(result: document.Result) -> RenderableType:
 
 
 def print_within(summary: RenderableType, console: Console) -> None:
-    """Print no wider than 100 columns; plain text of that width where the console is no terminal."""
+    """Print no wider than 100 columns; plain text of that width where the console is no terminal.
+
+    What is not to be folded (``no_wrap``) is not cut off either.
+    """
     if console.is_terminal and console.encoding.lower().startswith("utf"):
-        console.print(summary, width=min(console.width, WIDTH))
+        console.print(summary, width=min(console.width, WIDTH), crop=False)
         return
     plain = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
     with plain.capture() as capture:
-        plain.print(summary)
+        plain.print(summary, crop=False)
     text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
     console.out(text.encode(console.encoding, "replace").decode(console.encoding), end="", highlight=False)
 
