@@ -126,4 +126,6 @@ def test_the_job_says_what_the_command_understands(rendered: dict[str, Any], ove
     run.add_options(parser)
     arguments = parser.parse_args(words)
     assert (command, arguments.format) == ("run", "line")
-    assert {target.name for target in arguments.target} == ({"mesh-http1", "mesh-http2"} if overlay == "compare" else {"mesh"})
+    assert {target.name for target in arguments.target} == (
+        {"mesh-http1", "mesh-http2"} if overlay == "compare" else {"mesh"}
+    )

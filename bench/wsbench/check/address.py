@@ -47,10 +47,8 @@ class Address:
     @property
     def other_scheme(self) -> str:
         """The same URL with TLS instead of without it, or the other way round."""
-        scheme = "ws" if self.tls else "wss"
-        return (
-            f"{scheme}://{self.authority if ':' in self.authority else f'{self.authority}:{self.port}'}{self.resource}"
-        )
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'ws' if self.tls else 'wss'}://{host}:{self.port}{self.resource}"
 
 
 def parse_address(text: str) -> Address:

@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import anyio
@@ -98,9 +99,14 @@ class Admin:
 
     async def _ask(self, path: str) -> Any:  # noqa: ANN401 (JSON of any shape)
         def ask() -> bytes:
-            with _OPENER.open(self.url + path, timeout=self.timeout_s) as answer:
-                said: bytes = answer.read(_MOST_BYTES)
-                return said
+            try:
+                with _OPENER.open(self.url + path, timeout=self.timeout_s) as answer:
+                    said: bytes = answer.read(_MOST_BYTES)
+                    return said
+            except HTTPError as error:
+                # It is an open answer too.
+                with error:
+                    raise OSError(f"{error.code} {error.reason}") from None
 
         try:
             with anyio.fail_after(self.timeout_s):
@@ -109,6 +115,6 @@ class Admin:
             raise AdminError(f"{self.url} does not answer within {self.timeout_s:g} s") from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
-            raise AdminError(f"{self.url} does not answer: {reason}") from None
+            raise AdminError(f"{self.url} does not answer as an Envoy: {reason}") from None
         except ValueError:
             raise AdminError(f"{self.url} answers, but not as an Envoy's admin endpoint") from None

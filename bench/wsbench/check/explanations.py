@@ -122,6 +122,8 @@ def _connection(failure: Failure) -> Explanation:
     reason = f"no HTTP/2: {failure.detail}"
     if failure.trouble is Trouble.TIMEOUT:
         reason = f"{failure.detail} to the HTTP/2 preface"
+    if failure.trouble is Trouble.TLS_FAILED:
+        return Explanation(f"the server ended TLS: {failure.detail}", (Remedy.CLIENT_CERTIFICATE,))
     return Explanation(reason, (Remedy.HTTP2,))
 
 
@@ -134,6 +136,8 @@ def _handshake(seen: Observation, around: Surroundings) -> Explanation:
         return _answered(failure, failure.answer, seen, around)
     if failure.trouble is Trouble.TIMEOUT:
         return Explanation(f"TCP is accepted, but {failure.detail}", (Remedy.HUNG_SERVER,))
+    if failure.trouble is Trouble.TLS_FAILED:
+        return Explanation(f"the server ended TLS: {failure.detail}", (Remedy.CLIENT_CERTIFICATE,))
     if failure.trouble is Trouble.TLS_ONLY:
         return Explanation(f"the port wants TLS: {failure.detail}", (Remedy.USE_TLS,))
     speaks_http2 = find(around.observations, Step.CONNECTION, HopProtocol.HTTP2)
@@ -152,6 +156,8 @@ def _handshake(seen: Observation, around: Surroundings) -> Explanation:
             late = ", a second later" if seen.elapsed_s >= _DELAYED_CLOSE_S else ""
             how = f"{failure.detail}{late}: so does an Envoy without allow_connect (its log: DPE)"
         return Explanation(how, (Remedy.ALLOW_CONNECT,) if around.envoy else (Remedy.RFC8441,))
+    if failure.trouble is Trouble.CLOSED and find(around.observations, Step.TLS) is not None:
+        return Explanation(failure.detail, (Remedy.CLIENT_CERTIFICATE, Remedy.NOT_WEBSOCKET))
     return Explanation(failure.detail, (Remedy.NOT_WEBSOCKET,))
 
 

@@ -32,18 +32,18 @@ async def upgrade(channel: Channel, address: Address, user_agent: str) -> tuple[
         try:
             data = await channel.receive()
         except BrokenError as error:
-            if channel.first:
-                raise _misunderstood(channel.first, error.failure.detail) from None
-            raise
+            if error.failure.trouble is not Trouble.CLOSED:
+                raise
+            raise _misunderstood(channel.first, error.failure.detail) from None
         if data:
             protocol.receive_data(data)
         else:
             protocol.receive_eof()
         if protocol.handshake_exc is not None:
             raise _refused(protocol.handshake_exc, channel.first)
-        for event in protocol.events_received():
-            if isinstance(event, Response):
-                return Session(protocol, Http1Bytes(channel)), _answer(event)
+        events = protocol.events_received()
+        if events and isinstance(events[0], Response):
+            return Session(protocol, Http1Bytes(channel), events[1:]), _answer(events[0])
         if not data:
             raise _misunderstood(channel.first, "the peer ended the connection")
 

@@ -18,13 +18,12 @@ from h2.settings import SettingCodes
 from websockets.client import ClientProtocol
 from websockets.protocol import State
 
-from wsbench.check.observation import Answer, Trouble, answer_of_head, broken, excerpt, shown
+from wsbench.check.observation import Answer, BrokenError, Trouble, answer_of_head, broken, excerpt, shown
 from wsbench.check.session import Session
 
 if TYPE_CHECKING:
     from wsbench.check.address import Address
     from wsbench.check.dialing import Channel
-    from wsbench.check.observation import BrokenError
 
 _OK = 200
 _MOST_BODY = 2000
@@ -45,11 +44,14 @@ class Http2Connection:
     async def open(cls, channel: Channel, address: Address, user_agent: str) -> Self:
         """Send the preface and wait for the server's SETTINGS. Raises BrokenError; the caller sets the time limit."""
         connection = cls(channel, address, user_agent)
-        connection._h2.initiate_connection()
-        await connection._flush()
-        while not connection._settings_came:
-            await connection._pump()
+        await connection._begin()
         return connection
+
+    async def _begin(self) -> None:
+        self._h2.initiate_connection()
+        await self._flush()
+        while not self._settings_came:
+            await self.pump()
 
     @property
     def announces_connect_protocol(self) -> bool:
@@ -90,23 +92,25 @@ class Http2Connection:
         """The WebSocket on a stream that was answered 200."""
         return Session(ClientProtocol(self._address.uri, state=State.OPEN), stream)
 
-    async def pump(self) -> None:
-        """Read once. Raises BrokenError where the connection ends."""
-        await self._pump()
-
     async def send_data(self, number: int, data: bytes, *, end: bool) -> None:
         """On a stream, within what the peer's windows allow."""
         try:
             while len(data) > self._h2.local_flow_control_window(number):
-                await self._pump()
+                await self.pump()
             self._h2.send_data(number, data, end_stream=end)
         except H2Error:
             # The stream has ended meanwhile: reading it says how.
             return
         await self._flush()
 
-    async def _pump(self) -> None:
-        data = await self._channel.receive()
+    async def pump(self) -> None:
+        """Read once. Raises BrokenError where the connection ends."""
+        try:
+            data = await self._channel.receive()
+        except BrokenError as error:
+            if error.failure.trouble is not Trouble.CLOSED:
+                raise
+            raise self._ended(error.failure.detail) from None
         if not data:
             raise self._ended("the peer ended the connection")
         try:

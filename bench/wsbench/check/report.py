@@ -31,8 +31,11 @@ _STYLES = {
 
 
 def print_diagnosis(diagnosis: Diagnosis, manifests: Mapping[Remedy, tuple[str, str]], console: Console) -> None:
-    """At most 100 columns. ``manifests`` are the path and the content of the file to apply for a remedy."""
-    print_within(Group(*_parts(diagnosis, manifests)), console)
+    """At most 100 columns, except for what is to be copied.
+
+    ``manifests`` are the path and the content of the file to apply for a remedy.
+    """
+    print_within(Group(*_parts(diagnosis, manifests)), console, crop=False)
 
 
 def document(diagnosis: Diagnosis, manifests: Mapping[Remedy, tuple[str, str]]) -> dict[str, Any]:

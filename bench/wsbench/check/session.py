@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -14,7 +15,10 @@ from websockets.frames import Frame, Opcode
 from wsbench.check.observation import BrokenError, Trouble, broken, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from websockets.client import ClientProtocol
+    from websockets.protocol import Event
 
 _NORMAL_CLOSURE = 1000
 _TEXT = "wsbench check: \u00fc \u4f60\u597d"
@@ -39,12 +43,15 @@ class ByteChannel(Protocol):
 class Session:
     """A WebSocket after its handshake."""
 
-    def __init__(self, protocol: ClientProtocol, channel: ByteChannel) -> None:
+    def __init__(self, protocol: ClientProtocol, channel: ByteChannel, came: Iterable[Event] = ()) -> None:
+        """``came`` is what arrived together with the handshake's answer."""
         self._protocol = protocol
         self._channel = channel
+        self._waiting = deque(event for event in came if isinstance(event, Frame))
         self._unasked: list[str] = []
         self._pings = 0
         self._ended = False
+        self._at_end = False
 
     @property
     def ended(self) -> bool:
@@ -71,10 +78,10 @@ class Session:
         self._protocol.send_ping(_PING)
         await self._flush()
         while True:
-            for frame in await self._frames():
-                if frame.opcode is Opcode.PONG and bytes(frame.data) == _PING:
-                    return "pong"
-                self._note(frame)
+            frame = await self._frame()
+            if frame.opcode is Opcode.PONG and bytes(frame.data) == _PING:
+                return "pong"
+            self._note(frame)
 
     async def echo_text(self) -> str:
         """A message of several scripts. It waits for ever where no echo comes: the caller sets the time limit."""
@@ -92,8 +99,7 @@ class Session:
         try:
             with anyio.move_on_after(seconds):
                 while True:
-                    for frame in await self._frames():
-                        self._note(frame)
+                    self._note(await self._frame())
         except BrokenError as error:
             after = f"after {time.monotonic() - began:.1f} s without a message: {error.failure.detail}"
             raise broken(error.failure.trouble, after) from None
@@ -113,8 +119,7 @@ class Session:
         self._protocol.send_close(_NORMAL_CLOSURE)
         await self._flush()
         while self._protocol.close_rcvd is None:
-            for frame in await self._frames():
-                self._note(frame)
+            self._note(await self._frame())
         code = self._protocol.close_rcvd.code
         if code != _NORMAL_CLOSURE:
             reason = self._protocol.close_rcvd.reason
@@ -125,49 +130,45 @@ class Session:
         await self._flush()
         message, kind = b"", opcode
         while True:
-            for frame in await self._frames():
-                if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
-                    message, kind = bytes(frame.data), frame.opcode
-                elif frame.opcode is Opcode.CONT:
-                    message += frame.data
-                else:
-                    self._note(frame)
-                    continue
-                if not frame.fin:
-                    continue
-                if (kind, message) == (opcode, expected):
-                    return f"{len(expected)} bytes came back"
-                self._unasked.append(_worded(kind, message))
-
-    async def _frames(self) -> list[Frame]:
-        """What comes next. Raises BrokenError where the WebSocket ends, unless by our own close."""
-        # Frames may have come with the handshake's answer.
-        frames = self._protocol.events_received()
-        if frames:
-            return [frame for frame in frames if isinstance(frame, Frame)]
-        try:
-            data = await self._channel.receive()
-            if data:
-                self._protocol.receive_data(data)
+            frame = await self._frame()
+            if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+                message, kind = bytes(frame.data), frame.opcode
+            elif frame.opcode is Opcode.CONT:
+                message += frame.data
             else:
-                self._protocol.receive_eof()
-            frames = self._protocol.events_received()
-            await self._flush()
-            self._raise_if_ended(at_end=not data)
-        except BrokenError:
-            self._ended = True
-            raise
-        return [frame for frame in frames if isinstance(frame, Frame)]
+                self._note(frame)
+                continue
+            if not frame.fin:
+                continue
+            if (kind, message) == (opcode, expected):
+                return f"{len(expected)} bytes came back"
+            self._unasked.append(_worded(kind, message))
 
-    def _raise_if_ended(self, *, at_end: bool) -> None:
+    async def _frame(self) -> Frame:
+        """What comes next. Raises BrokenError where the WebSocket ends, unless by our own close."""
+        while not self._waiting:
+            try:
+                self._raise_if_ended()
+                data = await self._channel.receive()
+                if data:
+                    self._protocol.receive_data(data)
+                else:
+                    self._at_end = True
+                    self._protocol.receive_eof()
+                self._waiting.extend(event for event in self._protocol.events_received() if isinstance(event, Frame))
+                await self._flush()
+            except BrokenError:
+                self._ended = True
+                raise
+        return self._waiting.popleft()
+
+    def _raise_if_ended(self) -> None:
         protocol = self._protocol
         if self.closed_by_peer:
             raise broken(Trouble.CLOSED, f"the server closed the WebSocket with {protocol.close_rcvd}")
-        if protocol.close_rcvd is not None:
-            return
-        if at_end:
+        if self._at_end:
             raise broken(Trouble.CLOSED, "the connection ended without a close frame (1006)")
-        if protocol.parser_exc is not None:
+        if protocol.close_rcvd is None and protocol.parser_exc is not None:
             raise broken(Trouble.BAD_FRAME, f"what came is no WebSocket frame: {protocol.parser_exc}")
 
     def _note(self, frame: Frame) -> None:

@@ -12,8 +12,9 @@ from rich.console import Console
 from wsbench.check.address import parse_address
 from wsbench.check.admin import parse_admin
 from wsbench.check.dialing import Trust
-from wsbench.check.findings import Need, diagnose
-from wsbench.check.probing import CheckPlan, probe
+from wsbench.check.examining import examine
+from wsbench.check.findings import Need
+from wsbench.check.probing import CheckPlan
 from wsbench.check.remedies import ADVICE
 from wsbench.check.report import document, print_diagnosis
 from wsbench.check.sidecars import Sidecars
@@ -100,10 +101,7 @@ def run(arguments: argparse.Namespace, _words: list[str]) -> int:
     found: list[Diagnosis] = []
 
     async def check() -> None:
-        await sidecars.begin()
-        observations = await probe(CheckPlan(arguments.url, trust, limits))
-        views, logs = await sidecars.finish()
-        found.append(diagnose(arguments.url, arguments.need, observations, views, logs))
+        found.append(await examine(CheckPlan(arguments.url, trust, limits), arguments.need, sidecars))
 
     ending = run_interruptible(check)
     if isinstance(ending, signal.Signals):
