@@ -181,6 +181,8 @@ def _answered(failure: Failure, answer: Answer, seen: Observation, around: Surro
     if seen.step is Step.TUNNEL and not around.announced:
         # What was asked of it is nothing that it knows.
         return Explanation(f"{said}; it had not announced that it takes extended CONNECT", (Remedy.RFC8441,))
+    if status == _FORBIDDEN and _by_envoy(answer) and not answer.body:
+        return Explanation(f"{said}: upgrade_configs has no websocket?", (Remedy.UPGRADE_CONFIGS, Remedy.POLICY))
     if status == _FORBIDDEN:
         return Explanation(said, (Remedy.POLICY, Remedy.NOT_WEBSOCKET))
     if status == _NOT_FOUND:

@@ -108,8 +108,10 @@ class Diagnosis:
         """The Envoy that says itself that it refuses; None where none does, or works what has to."""
         if self.works(HopProtocol.HTTP1) and (self.client_side or self.works(HopProtocol.HTTP2)):
             return None
-        blamed = (Remedy.ALLOW_CONNECT, Remedy.UPGRADE_CONFIGS)
-        return next((clue for clue in self.clues if clue.remedy in blamed), None)
+        # A sidecar may lack what is not the reason of what failed: it has to mend just that.
+        opening = Step.TUNNEL if self.opens(HopProtocol.HTTP1) else Step.UPGRADE
+        mends = {remedy for finding in self.findings if finding.step is opening for remedy in finding.remedies}
+        return next((clue for clue in self.clues if clue.remedy in mends - {Remedy.DO_NOT_UPGRADE}), None)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:

@@ -19,6 +19,8 @@ _TEXT = re.compile(
     r'\[(?P<time>[^\]]+)\] "(?P<method>\S+) (?P<path>\S+) (?P<protocol>\S+)" (?P<code>\d+) (?P<flags>\S+) (?P<next>\S+)'
 )
 _SWITCHING_PROTOCOLS = 101
+# Stream idle timeout, duration timeout, upstream's max stream duration.
+_TIMED_OUT = {"SI", "DT", "UMSDR"}
 _SUCCESS = range(200, 400)
 
 
@@ -34,8 +36,10 @@ class LogLine:
 
     @property
     def refuses(self) -> bool:
-        """Whether the request came to nothing."""
-        return self.code != _SWITCHING_PROTOCOLS and self.code not in _SUCCESS
+        """Whether the request came to nothing, or its WebSocket was ended by the Envoy itself."""
+        if self.code == _SWITCHING_PROTOCOLS:
+            return bool(_TIMED_OUT & set((self.flags or "").split(",")))
+        return self.code not in _SUCCESS
 
     def names_port(self, port: int) -> bool:
         """Whether an address in the line has it."""
@@ -99,6 +103,7 @@ def _said(value: str | None) -> str | None:
     return None if value in (None, "-", "") else value
 
 
+_NOT_CONNECTED = "this Envoy could not connect to the other side"
 _DETAILS = {
     "upgrade_failed": "this Envoy does not take WebSocket upgrades here: its upgrade_configs has no websocket",
     "rbac_access_denied": "an AuthorizationPolicy (RBAC) of this Envoy refuses",
@@ -106,19 +111,23 @@ _DETAILS = {
     "side ended the connection: look there",
     "upstream_reset_before_response_started{remote_reset": "this Envoy sent the request on, and the other side reset "
     "the stream: look there",
+    "upstream_reset_before_response_started{remote_connection_failure": _NOT_CONNECTED,
+    "upstream_reset_before_response_started{local_connection_failure": _NOT_CONNECTED,
+    "upstream_reset_before_response_started{connection_failure": _NOT_CONNECTED,
     "upstream_reset_before_response_started{connection_timeout": "this Envoy could not connect in time",
     "upstream_reset_before_response_started{overflow": "a circuit breaker of this Envoy is full",
     "upstream_reset_before_response_started": "this Envoy sent the request on, and it came to nothing",
     "via_upstream": "this Envoy passed the request on, and the answer is the server's own",
 }
 _FLAGS = {
+    "DT": "this Envoy's max_connection_duration or max_stream_duration ended it",
     "DPE": "this Envoy took the request for malformed",
     "NC": "this Envoy has no such cluster",
     "NR": "this Envoy has no route for this host and path",
     "SI": "this Envoy's stream_idle_timeout ended it",
     "UAEX": "an external authorization service of this Envoy refuses",
     "UC": "the other side ended the connection: look there",
-    "UF": "this Envoy could not connect to the other side",
+    "UF": _NOT_CONNECTED,
     "UH": "this Envoy knows no healthy host to send it to",
     "UMSDR": "this Envoy's max_stream_duration ended it",
     "UO": "a circuit breaker of this Envoy is full",

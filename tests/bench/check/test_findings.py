@@ -123,9 +123,20 @@ def test_a_hop_that_is_known_makes_the_503_certain_or_another_one() -> None:
     assert Remedy.UPSTREAM in other.remedies
 
 
+def test_an_envoy_that_lacks_what_is_not_the_reason_is_not_blamed() -> None:
+    healthy = Answer(503, "Service Unavailable", (("server", "envoy"),), "no healthy upstream")
+    observations = [seen(Step.TCP, None), seen(Step.UPGRADE, HTTP1, Trouble.ANSWERED, healthy), *ONLY_HTTP1[6:]]
+    view = SidecarView("u", "server", "1.40.0", read_config_dump(dump()))
+    diagnosis = diagnose(parse_address("ws://x:80/"), Need.ANY, observations, (view,))
+    assert any(clue.remedy is Remedy.ALLOW_CONNECT for clue in diagnosis.clues)
+    assert diagnosis.culprit is None
+    assert diagnosis.remedies[0] is Remedy.UPSTREAM
+
+
 def test_the_envoy_that_refuses_is_the_culprit_unless_nothing_is_wrong() -> None:
     view = SidecarView("u", "server", "1.40.0", read_config_dump(dump()))
-    blocked = diagnose(parse_address("ws://x:80/"), Need.ANY, ONLY_HTTP1, (view,))
+    by_envoy = [*ONLY_HTTP1, seen(Step.STREAMS, HTTP2, None, ENVOY)]
+    blocked = diagnose(parse_address("ws://x:80/"), Need.ANY, by_envoy, (view,))
     assert blocked.culprit is not None
     assert "allow_connect is missing" in blocked.culprit.text
     assert diagnose(parse_address("ws://x:80/"), Need.ANY, all_well(), (view,)).culprit is None

@@ -39,6 +39,7 @@ def answer(head: bytes, body: bytes = b"", *headers: bytes) -> bytes:
         (answer(b"301 Moved", b"", b"location: https://x/"), "301 Moved to https://x/", Remedy.FOLLOW),
         (answer(b"401 Unauthorized", b"", b"www-authenticate: Bearer"), "(asks for Bearer)", Remedy.CREDENTIALS),
         (answer(b"403 Forbidden", b"RBAC: access denied", b"server: envoy"), "'RBAC: access denied'", Remedy.POLICY),
+        (answer(b"403 Forbidden", b"", b"server: envoy"), "upgrade_configs has no websocket", Remedy.UPGRADE_CONFIGS),
         (answer(b"404 Not Found", b"", b"server: nginx"), "404 Not Found from nginx", Remedy.PATH),
         (answer(b"426 Upgrade Required"), "the upgrade did not arrive there", Remedy.PROXY_HEADERS),
         (answer(b"200 OK", b"<html><p>hi</p></html>"), "200 OK: 'hi': an answer of plain HTTP", Remedy.PROXY_HEADERS),

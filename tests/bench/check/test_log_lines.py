@@ -58,6 +58,8 @@ def test_what_is_no_line_of_a_log_is_passed_over(line: str) -> None:
         ("UH", "no_healthy_upstream", "no healthy host"),
         ("NR", "route_not_found", "no route"),
         ("UF,URX", "-", "could not connect"),
+        ("UF", "upstream_reset_before_response_started{remote_connection_failure|x}", "could not connect"),
+        ("SI", "stream_idle_timeout", "stream_idle_timeout ended it"),
         ("ZZ", "-", ""),
     ],
 )
@@ -70,6 +72,8 @@ def test_what_flags_and_details_mean(flags: str, details: str, words: str) -> No
 
 def test_refusals_are_counted_by_kind_and_websockets_are_none() -> None:
     switched = {"protocol": "HTTP/2", "response_code": 101, "response_flags": "-"}
+    idle = json.dumps({**switched, "response_flags": "SI"})
+    assert [line.code for line, _ in refusals([json.dumps(switched), idle])] == [101]
     found = refusals(
         [json.dumps(switched), ISTIO, json.dumps(BLOCKED), json.dumps(BLOCKED), ENVOY.replace("404", "200")]
     )
