@@ -40,7 +40,8 @@ examples:
   wsbench check ws://10.1.2.3:8080/ --need http2           exit 3 unless WebSockets work over HTTP/2
   wsbench check wss://echo.example/ws --ca ca.pem --idle 90s
   wsbench check ws://127.0.0.1:8080/ --admin 15000 --access-log sidecar.log
-  kubectl port-forward POD 15000 & kubectl logs POD -c istio-proxy > sidecar.log      gives these two
+    where these two come from:   kubectl port-forward POD 15000 &
+                                 kubectl logs -f POD -c istio-proxy > sidecar.log &
 
 what is tried: TCP, TLS; over HTTP/1.1 the upgrade; over HTTP/2 (prior knowledge for ws://, ALPN h2 for wss://) whether
   it is spoken, whether SETTINGS_ENABLE_CONNECT_PROTOCOL is announced, extended CONNECT (RFC 8441), several streams at
