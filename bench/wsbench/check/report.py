@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wsbench.check.remedies import Remedy
 
 SCHEMA_VERSION = 1
+_SHOWN_IN_S = 10
 _STYLES = {
     Outcome.WORKS: "bold green",
     Outcome.DOES_NOT: "bold red",
@@ -127,7 +128,9 @@ def _drawn() -> Table:
 
 
 def _took(finding: Finding) -> str:
-    return "" if finding.elapsed_s is None else f"{finding.elapsed_s * 1000:,.0f} ms"
+    if finding.elapsed_s is None:
+        return ""
+    return f"{finding.elapsed_s:.1f} s" if finding.elapsed_s >= _SHOWN_IN_S else f"{finding.elapsed_s * 1000:,.0f} ms"
 
 
 def _numbered(diagnosis: Diagnosis, finding: Finding) -> Text:

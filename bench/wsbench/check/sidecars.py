@@ -27,18 +27,22 @@ _FLUSHED_WITHIN_S = 1.2
 
 @dataclass(slots=True)
 class Sidecars:
-    """Those to be asked: ``begin`` before the URL is tried, ``finish`` after it."""
+    """Those to be asked: ``begin`` before the URL is tried, ``finish`` after it.
+
+    Where no admin endpoint is named, ``own`` is tried, and nothing is said where it is none.
+    """
 
     admins: Sequence[str]
     logs: Sequence[Path]
     timeout_s: float
+    own: str = OWN_SIDECAR
     _before: dict[str, tuple[EnvoyIdentity, Mapping[str, int]]] = field(default_factory=dict)
     _problems: dict[str, str] = field(default_factory=dict)
     _sizes: dict[Path, int] = field(default_factory=dict)
 
     @property
     def _asked(self) -> Sequence[str]:
-        return self.admins or (OWN_SIDECAR,)
+        return self.admins or (self.own,)
 
     async def begin(self) -> None:
         """Note counters and the lengths of logs. Raises UsageError where a log cannot be read."""

@@ -82,6 +82,7 @@ def test_the_labs_envoys(on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_pa
             tasks.start_soon(blocked, lab.targets["http2-blocked"])
             tasks.start_soon(everything_works, lab.targets["http2"])
             tasks.start_soon(nothing_is_wrong, lab.targets["http1"])
+            tasks.start_soon(found_beside_this_process, lab.targets["http1"])
 
     async def blocked(target: LabTarget) -> None:
         await blocked_at_the_servers_sidecar(target)
@@ -136,6 +137,15 @@ def test_the_labs_envoys(on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_pa
         assert found.outcome("several streams at once", "HTTP/2") == ("works", "4 of 4 on one connection")
         # Envoy adds no key for a server of HTTP/1.1 (envoy#8547): should it begin to, the words are to change.
         assert found.outcome("extended CONNECT", "HTTP/2")[1].startswith("200, but only with a Sec-WebSocket-Key")
+
+    async def found_beside_this_process(target: LabTarget) -> None:
+        """As in a pod, where Istio's sidecar has its admin endpoint on port 15000, which is not ours to take here."""
+        assert target.client is not None
+        to_read = Sidecars((), (), 5.0, own=f"http://127.0.0.1:{target.client.admin_port}")
+        plan = CheckPlan(parse_address(target.url), Trust(), StepLimits(5.0))
+        diagnosis = await examine(plan, Need.ANY, to_read)
+        assert diagnosis.client_side
+        assert {clue.source.rpartition(", ")[2] for clue in diagnosis.clues} == {"found beside this process"}
 
     async def nothing_is_wrong(target: LabTarget) -> None:
         found = await examined(target.url, Need.ANY, target.client)
