@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FORBIDDEN, _NOT_FOUND, _UNAVAILABLE = 403, 404, 503
 # Envoy closes a connection that it refuses a second after it has stopped reading (delayed_close_timeout).
 _DELAYED_CLOSE_S = 0.9
+_DEAD = {Trouble.TIMEOUT, Trouble.CLOSED, Trouble.TLS_ONLY, Trouble.GARBAGE}
 _UPSTREAM_ERROR = "upstream connect error or disconnect/reset before headers"
 # What Envoy's body says where the other side was reached, and ended the exchange.
 _ENDED_BY_OTHER_SIDE = ("connection termination", "remote reset", "protocol error", "remote refused stream reset")
@@ -77,7 +78,7 @@ def explain(seen: Observation, around: Surroundings) -> Explanation:
     if seen.step is Step.SETTING:
         return _setting(seen.failure, around)
     if seen.step is Step.CONNECTION:
-        return _connection(seen.failure)
+        return _connection(seen.failure, around)
     if seen.step in (Step.UPGRADE, Step.TUNNEL, Step.STREAMS):
         return _handshake(seen, around)
     return _exchange(seen.step, seen.failure)
@@ -118,13 +119,16 @@ def _setting(failure: Failure, around: Surroundings) -> Explanation:
     return Explanation(f"{failure.detail} (RFC 8441 section 3){so}", (Remedy.RFC8441,))
 
 
-def _connection(failure: Failure) -> Explanation:
+def _connection(failure: Failure, around: Surroundings) -> Explanation:
     reason = f"no HTTP/2: {failure.detail}"
     if failure.trouble is Trouble.TIMEOUT:
         reason = f"{failure.detail} to the HTTP/2 preface"
     if failure.trouble is Trouble.TLS_FAILED:
         return Explanation(f"the server ended TLS: {failure.detail}", (Remedy.CLIENT_CERTIFICATE,))
-    return Explanation(reason, (Remedy.HTTP2,))
+    upgrade = find(around.observations, Step.UPGRADE, HopProtocol.HTTP1)
+    # Who is dead or speaks TLS has more to mend than HTTP/2.
+    dead = upgrade is not None and upgrade.failure is not None and upgrade.failure.trouble in _DEAD
+    return Explanation(reason, () if dead else (Remedy.HTTP2,))
 
 
 def _handshake(seen: Observation, around: Surroundings) -> Explanation:
