@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from wsbench.check.observation import Observation
     from wsbench.check.sidecar_views import Clue, LogView, SidecarView
 
-_WORK, _WORK_NOT = "work", "do not work"
 _WEBSOCKET = (Step.PING, Step.TEXT, Step.BINARY)
 ORDER: tuple[tuple[Step, HopProtocol | None], ...] = (
     (Step.TCP, None),
@@ -127,20 +126,20 @@ class Diagnosis:
     @property
     def verdict(self) -> str:
         """In one sentence."""
-        http1, http2 = self._worded(HopProtocol.HTTP1), self._worded(HopProtocol.HTTP2)
-        if http1 == _WORK and self.client_side:
+        http1, http2 = HopProtocol.HTTP1, HopProtocol.HTTP2
+        if self.works(http1) and self.client_side:
             return "WebSockets work over HTTP/1.1, which is what applications speak to their sidecar."
-        if http1 == http2 == _WORK:
+        if self.works(http1) and self.works(http2):
             return "WebSockets work over HTTP/1.1 and over HTTP/2."
-        if http1 == http2 == _WORK_NOT:
+        if not self.opens(http1) and not self.opens(http2):
             return "WebSockets do not work here."
-        return f"Over HTTP/1.1 WebSockets {http1}; over HTTP/2 they {http2}."
+        return f"Over HTTP/1.1 WebSockets {self._worded(http1)}; over HTTP/2 they {self._worded(http2)}."
 
     def _worded(self, over: HopProtocol) -> str:
         if self.works(over):
-            return _WORK
+            return "work"
         if not self.opens(over):
-            return _WORK_NOT
+            return "do not work"
         bad = [str(of.step) for of in self.findings if of.over is over and of.outcome is Outcome.DOES_NOT]
         return f"open, but fail at: {', '.join(bad)}"
 
@@ -171,7 +170,7 @@ def _finding(
     if seen is None:
         return Finding(step, over, Outcome.NOT_TRIED, _why_not(over, observations))
     if seen.failure is None:
-        remedies = (Remedy.SEND_KEY,) if step is Step.TUNNEL and "Sec-WebSocket-Key" in seen.said else ()
+        remedies = (Remedy.SEND_KEY,) if seen.needs_key else ()
         return Finding(step, over, Outcome.WORKS, seen.said, remedies, seen.elapsed_s)
     explanation = explain(seen, around)
     outcome = Outcome.UNSURE if seen.failure.trouble is Trouble.NO_ECHO else Outcome.DOES_NOT

@@ -37,7 +37,7 @@ class Http2Connection:
         self._address = address
         self._user_agent = user_agent
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Http2Stream] = {}
         self._settings_came = False
 
     @classmethod
@@ -64,7 +64,7 @@ class Http2Connection:
         limit = self._h2.remote_settings.get(SettingCodes.MAX_CONCURRENT_STREAMS)
         return None if limit is None else int(limit)
 
-    async def ask(self, *, key: bool) -> _Stream:
+    async def ask(self, *, key: bool) -> Http2Stream:
         """Ask for a WebSocket on a stream of its own; with the ``Sec-WebSocket-Key`` that RFC 8441 leaves out."""
         address = self._address
         headers = [
@@ -79,7 +79,7 @@ class Http2Connection:
         if key:
             headers.append(("sec-websocket-key", base64.b64encode(secrets.token_bytes(16)).decode()))
         number = self._h2.get_next_available_stream_id()
-        stream = _Stream(self, number)
+        stream = Http2Stream(self, number)
         try:
             self._h2.send_headers(number, headers)
         except H2Error as error:
@@ -88,7 +88,7 @@ class Http2Connection:
         await self._flush()
         return stream
 
-    def session(self, stream: _Stream) -> Session:
+    def session(self, stream: Http2Stream) -> Session:
         """The WebSocket on a stream that was answered 200."""
         return Session(ClientProtocol(self._address.uri, state=State.OPEN), stream)
 
@@ -163,7 +163,7 @@ class Http2Connection:
             await self._channel.send(data)
 
 
-class _Stream:
+class Http2Stream:
     """One stream, as a channel of bytes."""
 
     def __init__(self, connection: Http2Connection, number: int) -> None:

@@ -95,6 +95,7 @@ class Observation:
     """One step as it went. ``over`` is None where it is the same for both versions of HTTP.
 
     ``said`` tells what came where it went well. ``answer`` is the handshake's, good or bad: it says who answers.
+    ``needs_key``: the tunnel opens only with the ``Sec-WebSocket-Key`` that RFC 8441 leaves out.
     """
 
     step: Step
@@ -103,6 +104,7 @@ class Observation:
     said: str = ""
     failure: Failure | None = None
     answer: Answer | None = None
+    needs_key: bool = False
 
 
 class BrokenError(Exception):

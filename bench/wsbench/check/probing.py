@@ -14,7 +14,7 @@ from wsbench.check import http1
 from wsbench.check.dialing import Dialer
 from wsbench.check.http2 import Http2Connection
 from wsbench.check.observation import BrokenError, Observation, Step, Trouble, broken
-from wsbench.check.websocket_steps import StepLimits, timed, try_websocket
+from wsbench.check.websocket_steps import Opened, StepLimits, timed, try_websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from wsbench.check.address import Address
     from wsbench.check.dialing import Trust
     from wsbench.check.observation import Failure
-    from wsbench.check.websocket_steps import Opened
 
 USER_AGENT = f"wsbench-check/{__version__}"
 STREAMS = 4
 _HTTP1_ALPN = "http/1.1"
 _HTTP2_ALPN = "h2"
+_REFUSED = {Trouble.ANSWERED, Trouble.STREAM_RESET}
 _HUNG_UP = {Trouble.CLOSED, Trouble.GARBAGE, Trouble.TLS_ONLY}
 
 
@@ -105,7 +105,7 @@ async def _over_http1(plan: CheckPlan, dialer: Dialer, seen: list[Observation]) 
     async def opened() -> AsyncIterator[Opened]:
         async with dialer.channel(_HTTP1_ALPN) as channel:
             session, answer = await http1.upgrade(channel, plan.address, USER_AGENT)
-            yield session, answer, "101"
+            yield Opened(session, answer, "101")
 
     seen += await try_websocket(Step.UPGRADE, HopProtocol.HTTP1, opened, plan.limits)
 
@@ -159,10 +159,10 @@ class _Http2Way:
                 async with self._connection() as connection:
                     session, answer = await (await connection.ask(key=False)).opened()
                     self.works = True
-                    yield session, answer, "200"
+                    yield Opened(session, answer, "200")
                     return
             except BrokenError as error:
-                if self.works or error.failure.trouble is not Trouble.ANSWERED:
+                if self.works or error.failure.trouble not in _REFUSED:
                     raise
                 self._refused_without_key = error.failure
         async with self._connection() as connection:
@@ -173,7 +173,7 @@ class _Http2Way:
                 raise BrokenError(self._refused_without_key) from None
             self.works = True
             said = f"200, but only with a Sec-WebSocket-Key (without one: {self._refused_without_key.detail})"
-            yield session, answer, said
+            yield Opened(session, answer, said, needs_key=True)
 
     async def streams(self) -> str:
         """Several at once on one connection: all have to open, and to answer a ping."""

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from wsbench.check.findings import Outcome
+from wsbench.check.findings import Need, Outcome
 from wsbench.check.remedies import ADVICE
 from wsbench.report.terminal import heading, indented, print_within
 
@@ -79,7 +79,7 @@ def _parts(diagnosis: Diagnosis, manifests: Mapping[Remedy, tuple[str, str]]) ->
     by = f" (server: {diagnosis.server})" if diagnosis.server else ""
     yield Text(f"{diagnosis.address.url}{by}")
     yield Text(diagnosis.verdict, style="bold green" if diagnosis.met else "bold red")
-    if not diagnosis.met and diagnosis.need != "any":
+    if not diagnosis.met and diagnosis.need is not Need.ANY:
         yield Text(f"Needed (--need {diagnosis.need}), and not met.", style="bold red")
     if diagnosis.culprit is not None:
         yield indented(Text(f"{diagnosis.culprit.source}:"))

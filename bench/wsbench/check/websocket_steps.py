@@ -18,8 +18,18 @@ if TYPE_CHECKING:
 
     from wsbench.arms import HopProtocol
 
-Opened = tuple[Session, Answer, str]
-"""A WebSocket, the answer to its handshake, and what to say of it."""
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A WebSocket, the answer to its handshake, and what to say of it.
+
+    ``needs_key``: it was refused without the ``Sec-WebSocket-Key`` that RFC 8441 leaves out.
+    """
+
+    session: Session
+    answer: Answer
+    said: str
+    needs_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +89,16 @@ async def _open(
     opener: Callable[[], AbstractAsyncContextManager[Opened]],
     limits: StepLimits,
 ) -> tuple[Observation, Session | None]:
-    made: list[tuple[Session, Answer]] = []
+    made: list[Opened] = []
 
     async def enter() -> str:
-        session, answer, said = await stack.enter_async_context(opener())
-        made.append((session, answer))
-        return said
+        made.append(await stack.enter_async_context(opener()))
+        return made[0].said
 
     seen = await timed(opening, over, limits.timeout_s, enter)
     if not made:
         return seen, None
-    return replace(seen, answer=made[0][1]), made[0][0]
+    return replace(seen, answer=made[0].answer, needs_key=made[0].needs_key), made[0].session
 
 
 async def _on_another(

@@ -44,7 +44,7 @@ def test_a_certificate_that_is_not_trusted_or_of_another_name(
             assert "certificate is not valid for '127.0.0.1'" in of(mismatch, Step.TLS).reason
             assert {finding.reason for finding in mismatch.findings if finding.over} == {"needs TLS"}
             insecure = Trust(verify=False, ca=certificate[0])
-            told = of(await checked(f"wss://127.0.0.1:{port}/", trust=insecure, timeout_s=0.3), Step.TLS)
+            told = of(await checked(f"wss://127.0.0.1:{port}/", trust=insecure, timeout_s=0.6), Step.TLS)
             assert told.outcome is Outcome.WORKS
             assert "the certificate is not accepted (IP address mismatch" in told.reason
 

@@ -49,7 +49,7 @@ def test_alpn_chooses_h2_or_there_is_none(
         assert of(diagnosis, Step.TLS).reason == "TLSv1.3, ALPN chose h2"
         assert diagnosis.works(HTTP2)
         async with listening(silent, server_tls) as port:
-            diagnosis = await checked(f"wss://localhost:{port}/", trust=trusting(certificate), timeout_s=0.3)
+            diagnosis = await checked(f"wss://localhost:{port}/", trust=trusting(certificate), timeout_s=0.6)
         assert "ALPN did not choose it" in of(diagnosis, Step.CONNECTION, HTTP2).reason
 
     on_loop(work)
