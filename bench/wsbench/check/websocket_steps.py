@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from wsbench.check.observation import Answer, BrokenError, Failure, Observation, Step, Trouble
-from wsbench.check.session import Session
+from wsbench.check.observation import BrokenError, Failure, Observation, Step, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from wsbench.arms import HopProtocol
+    from wsbench.check.observation import Answer
+    from wsbench.check.session import Session
 
 
 @dataclass(frozen=True, slots=True)
