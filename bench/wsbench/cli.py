@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from wsbench import __version__
-from wsbench.commands import calibrate, compare, report, run, saturate, serve
+from wsbench.commands import calibrate, check, compare, report, run, saturate, serve
 from wsbench.errors import UsageError, WsbenchError
 from wsbench.interruption import exit_code_of
 
@@ -64,6 +64,15 @@ _COMMANDS = (
         calibrate.add_options,
         calibrate.run,
         calibrate.EXAMPLES,
+    ),
+    _Command(
+        "check",
+        "what of WebSockets works at a URL, and why the rest does not",
+        "Try WebSockets at a URL over HTTP/1.1 and over HTTP/2 step by step, and say for each step that fails why it "
+        "does and what to do: a doctor for the 503 and its relatives.",
+        check.add_options,
+        check.run,
+        check.EXAMPLES,
     ),
     _Command("serve", "the echo server", serve.DESCRIPTION, serve.add_options, serve.run),
     _Command(

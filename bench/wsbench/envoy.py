@@ -7,16 +7,14 @@ import json
 import os
 import re
 import subprocess
-import urllib.request
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-import anyio.to_thread
 
+from wsbench.envoy_admin import get
 from wsbench.envoy_config import LISTENER
 from wsbench.errors import LabError, UsageError
 from wsbench.processes import last_lines, last_words, spawn
@@ -32,8 +30,6 @@ _POLL_S = 0.02
 _ADMIN_TIMEOUT_S = 5.0
 _GRACE_S = 2.0
 _REAPED_WITHIN_S = 0.5
-# Not urlopen: it would ask http_proxy's proxy for our own loopback.
-_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ConfigRejectedError(LabError):
@@ -184,17 +180,9 @@ async def _ready(name: str, child: Child, address_path: Path, log: Path) -> tupl
 
 
 async def _admin(port: int, path: str) -> dict[str, Any]:
-    """Ask Envoy's admin endpoint. Raises OSError or ValueError."""
-
-    def ask() -> dict[str, Any]:
-        try:
-            with _LOOPBACK.open(f"http://127.0.0.1:{port}{path}", timeout=_ADMIN_TIMEOUT_S) as answer:
-                content: dict[str, Any] = json.load(answer)
-                return content
-        except HTTPException as error:
-            raise OSError(f"{type(error).__name__}: {error}") from None
-
-    return await anyio.to_thread.run_sync(ask)
+    """Ask the admin endpoint. Raises OSError or ValueError."""
+    content: dict[str, Any] = json.loads(await get(f"http://127.0.0.1:{port}{path}", _ADMIN_TIMEOUT_S))
+    return content
 
 
 def _ended(name: str, code: int, log: Path) -> LabError:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
-
-import anyio
-import anyio.to_thread
+from urllib.parse import quote
 
 from wsbench.cluster_stats import StatsError, from_admin, from_prometheus, stats_filter
+from wsbench.envoy_admin import OWN_ADMIN_URL, UnreadableError, get, identity_in
 from wsbench.mesh_proof import Destination, SidecarEvidence
 from wsbench.plan import AUTO_SIDECAR, NO_SIDECAR, PROMETHEUS_PATH
 from wsbench_client.plan import endpoint
@@ -24,23 +18,14 @@ from wsbench_client.plan import endpoint
 if TYPE_CHECKING:
     from wsbench.cluster_stats import ClusterStats
 
-# Istio's ports (istio.io/latest/docs/ops/deployment/application-requirements): the admin listens on loopback only.
-_ADMIN_URL = "http://127.0.0.1:15000"
 _PROMETHEUS_URL = f"http://127.0.0.1:15090{PROMETHEUS_PATH}"
-_VERSION = re.compile(r"[0-9a-f]+/(?P<version>[^/]+)/.+")
 _WITHIN_S = 3.0
-# A sidecar that tells more than this of one port's clusters would cost the trial more than it is worth.
-_LIMIT_BYTES = 64 << 20
 _RESOLVER = Path("/etc/resolv.conf")
 
 
 class _Kind(StrEnum):
     ADMIN = "admin"
     PROMETHEUS = "Prometheus"
-
-
-class _UnreadableError(Exception):
-    """There is no answer, or none of an Envoy; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +40,16 @@ class PodSidecar:
         return f"own sidecar (Envoy{f' {self.version}' if self.version else ''}, {self.kind} at {self.url})"
 
     async def stats(self, port: int) -> ClusterStats:
-        """What it counts of its outbound clusters of this port, zeros too. Raises _UnreadableError."""
+        """What it counts of its outbound clusters of this port, zeros too. Raises UnreadableError."""
         pattern = quote(stats_filter(port), safe="")
         if self.kind is _Kind.ADMIN:
-            text, read = await _get(f"{self.url}/stats?format=json&filter={pattern}"), from_admin
+            text, read = await get(f"{self.url}/stats?format=json&filter={pattern}", _WITHIN_S), from_admin
         else:
-            text, read = await _get(f"{self.url}?filter={pattern}"), from_prometheus
+            text, read = await get(f"{self.url}?filter={pattern}", _WITHIN_S), from_prometheus
         try:
             return read(text)
         except StatsError as error:
-            raise _UnreadableError(str(error)) from None
+            raise UnreadableError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +102,7 @@ class HopWatch:
             return None
         try:
             return await sidecar.stats(self.destination.port)
-        except _UnreadableError as error:
+        except UnreadableError as error:
             self._trouble = f" does not answer any more: {error}"
             return None
 
@@ -131,10 +116,10 @@ async def look_around(choice: str) -> PodMesh:
     if choice == NO_SIDECAR:
         return PodMesh(None, " was not asked (--sidecar none)", search)
     tried = []
-    for url in (_ADMIN_URL, _PROMETHEUS_URL) if choice == AUTO_SIDECAR else _addresses(choice):
+    for url in (OWN_ADMIN_URL, _PROMETHEUS_URL) if choice == AUTO_SIDECAR else _addresses(choice):
         try:
             return PodMesh(await _recognised(url), "", search)
-        except _UnreadableError as error:
+        except UnreadableError as error:
             tried.append(f"{url}: {error}")
     advice = (
         "is the pod injected (istio-injection, sidecar.istio.io/inject)? For other ports, --sidecar URL"
@@ -151,66 +136,18 @@ def _addresses(choice: str) -> tuple[str, ...]:
 
 
 async def _recognised(url: str) -> PodSidecar:
-    """The Envoy that answers there. Raises _UnreadableError."""
+    """The Envoy that answers there. Raises UnreadableError."""
     if url.endswith(PROMETHEUS_PATH):
         # Istio never hides these.
-        text = await _get(f"{url}?usedonly&filter={quote('^server.', safe='')}")
+        text = await get(f"{url}?usedonly&filter={quote('^server.', safe='')}", _WITHIN_S)
         if not re.search(r"^envoy_server_\w+[{ ]", text, re.MULTILINE):
-            raise _UnreadableError(f"no metrics of an Envoy: {text[:40]!r}")
+            raise UnreadableError(f"no metrics of an Envoy: {text[:40]!r}")
         return PodSidecar(url, _Kind.PROMETHEUS, None)
-    text = await _get(f"{url}/server_info")
-    version = _version_in(text)
-    if version is None:
-        raise _UnreadableError(f"not the admin of an Envoy: {text[:40]!r}")
-    return PodSidecar(url, _Kind.ADMIN, version)
-
-
-def _version_in(server_info: str) -> str | None:
-    """Envoy's version as its ``/server_info`` has it; None where the text is no such thing."""
-    try:
-        info = json.loads(server_info)
-    except ValueError:
-        return None
-    version = info.get("version") if isinstance(info, dict) and "state" in info else None
-    match = _VERSION.fullmatch(version) if isinstance(version, str) else None
-    return match and match["version"]
-
-
-async def _get(url: str) -> str:
-    """The body of a GET, without any proxy between. Raises _UnreadableError, after three seconds at the latest."""
-    parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=_WITHIN_S)
-    opened: list[socket.socket] = []
-
-    def ask() -> str:
-        connection.connect()
-        opened.append(connection.sock)
-        connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path)
-        answer = connection.getresponse()
-        body = answer.read(_LIMIT_BYTES + 1)
-        if answer.status != 200:
-            raise _UnreadableError(f"HTTP {answer.status}")
-        if len(body) > _LIMIT_BYTES:
-            raise _UnreadableError(f"more than {_LIMIT_BYTES >> 20} MiB")
-        return body.decode(errors="replace")
-
-    try:
-        with anyio.fail_after(_WITHIN_S):
-            return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
-    except TimeoutError:
-        raise _UnreadableError(f"no answer within {_WITHIN_S:g} s") from None
-    except ConnectionRefusedError:
-        raise _UnreadableError("connection refused") from None
-    except HTTPException as error:
-        raise _UnreadableError(f"no HTTP: {type(error).__name__}") from None
-    except OSError as error:
-        raise _UnreadableError(error.strerror or str(error)) from None
-    finally:
-        for one in opened:
-            # Ends the thread where it still reads from somebody who tells a byte at a time.
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        connection.close()
+    text = await get(f"{url}/server_info", _WITHIN_S)
+    identity = identity_in(text)
+    if identity is None:
+        raise UnreadableError(f"not the admin of an Envoy: {text[:40]!r}")
+    return PodSidecar(url, _Kind.ADMIN, identity.version)
 
 
 def _search_domains() -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def test_every_command_has_help_with_what_it_does(capsys: pytest.CaptureFixture[
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for command in ("run", "saturate", "compare", "calibrate", "serve", "report"):
+    for command in ("run", "saturate", "compare", "calibrate", "check", "serve", "report"):
         assert f"    {command} " in said or f"    {command}\n" in said
         with pytest.raises(SystemExit):
             main([command, "--help"])

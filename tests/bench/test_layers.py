@@ -39,6 +39,15 @@ PURE = [
     "saturation_document",
     "search",
     "report",
+    "check/address",
+    "check/config_dump",
+    "check/explanations",
+    "check/findings",
+    "check/log_lines",
+    "check/observation",
+    "check/remedies",
+    "check/report",
+    "check/sidecar_views",
 ]
 IO = {"asyncio", "anyio", "subprocess", "socket", "urllib.request", "psutil", "threading"}
 

@@ -68,14 +68,17 @@ def render(result: document.Result) -> RenderableType:
     return Group(*_parts(reading.cleaned(result)))
 
 
-def print_within(summary: RenderableType, console: Console) -> None:
-    """Print no wider than 100 columns; plain text of that width where the console is no terminal."""
+def print_within(summary: RenderableType, console: Console, *, crop: bool = True) -> None:
+    """Print no wider than 100 columns; plain text of that width where the console is no terminal.
+
+    Without ``crop`` a line that is not to be folded (``no_wrap``) keeps its whole length.
+    """
     if console.is_terminal and console.encoding.lower().startswith("utf"):
-        console.print(summary, width=min(console.width, WIDTH))
+        console.print(summary, width=min(console.width, WIDTH), crop=crop)
         return
     plain = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
     with plain.capture() as capture:
-        plain.print(summary)
+        plain.print(summary, crop=crop)
     text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
     console.out(text.encode(console.encoding, "replace").decode(console.encoding), end="", highlight=False)
 
