@@ -58,7 +58,7 @@
     }));
     const place = (stop) => Math.max(...lines.map((line) => (line.at[stop] ? line.at[stop].x : -Infinity)));
     const places = stops.map((_, stop) => place(stop));
-    const marks = make("g", { "aria-hidden": "true", "pointer-events": "none" }, drawing);
+    const marks = make("g", { class: "marks", "aria-hidden": "true", "pointer-events": "none" }, drawing);
 
     const box = add("div", figure);
     box.className = "read";

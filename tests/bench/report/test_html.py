@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 import subprocess
 from functools import partial
 from html.parser import HTMLParser
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.bench.report import examples
+from tests.bench.report.browser import CHROMIUM, FLAGS
 from tests.bench.report.pages import without_script
 from tests.bench.report.test_saturation import SEARCHES
 from wsbench.report import html, saturation
@@ -20,19 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-)
 
 
 class Page(HTMLParser):
@@ -190,6 +177,7 @@ def test_chromium_shows_it_without_a_complaint(tmp_path: Path, name: str, size: 
         [
             CHROMIUM,
             *FLAGS,
+            "--enable-logging=stderr",
             f"--user-data-dir={tmp_path / 'profile'}",
             f"--window-size={size}",
             f"--blink-settings=preferredColorScheme={scheme}",
