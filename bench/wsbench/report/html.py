@@ -41,6 +41,7 @@ def render(result: document.Result) -> str:
         answer=answer.sentence(result, said.baseline, said.candidate) if said.candidate else said.title,
         held=_held(result, said),
         others=_others(result, said),
+        hops=any(reading.claims(arm) for arm in result["arms"].values()),
         advice=switching.advice(result),
         interval_name=tables.interval_name(result),
         setting=tables.setting(result),

@@ -21,7 +21,7 @@ _STAY, _SWITCH = HopProtocol.HTTP1, HopProtocol.HTTP2
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``say`` is what the figures speak for; each of ``stay`` goes on from "stay on HTTP/1.1 where"."""
+    """``say`` is what the figures speak for; each of ``stay`` is a reason to stay on HTTP/1.1 all the same."""
 
     say: str
     stay: tuple[str, ...]
@@ -73,18 +73,19 @@ def _reasons(result: document.Result, baseline: str, candidate: str) -> Iterator
 
 
 def _by_figures(result: document.Result, baseline: str, candidate: str) -> Iterator[str]:
-    possible = []
+    undecided = []
     for comparison, judgement in verdict.judgements(result, baseline, candidate):
         name = verdict.metric(comparison["metric"])
-        interval = wording.interval(comparison["ci_low"], comparison["ci_high"])
         if judgement is Judgement.SLOWER:
-            yield f"{name} is what counts: with HTTP/2 it was {wording.change(comparison['ratio'])} ({interval})."
+            change = wording.change(comparison["ratio"])
+            interval = wording.interval(comparison["ci_low"], comparison["ci_high"])
+            yield f"{_capital(name)} is what counts: with HTTP/2 it was {change} ({interval})."
         elif judgement is Judgement.NO_DIFFERENCE:
-            possible.append((name, interval))
-    if possible:
-        names = wording.listed([name for name, _ in possible])
-        intervals = "; ".join(f"{name} {interval}" for name, interval in possible)
-        yield f"only {names} would count for you: no difference was shown there. Possible still: {intervals}."
+            undecided.append(name)
+    if undecided:
+        count = "are what counts" if len(undecided) > 1 else "is what counts"
+        names = _capital(wording.listed(undecided))
+        yield f"{names} {count}: no difference was shown there; the interval says what is possible."
     before, after = (_cpu_us(result["arms"][name]) for name in (baseline, candidate))
     if before and after and after > before:
         yield (
@@ -101,25 +102,25 @@ def _by_limits(result: document.Result, candidate: str) -> Iterator[str]:
         f"{websockets} shared {wording.counted(connections, 'TCP connection')}" if connections else "WebSockets share"
     )
     yield (
-        f"packets are lost between the nodes: {shared} in this run, and all of a connection wait for one lost packet. "
+        f"Packets are lost between the nodes: {shared} in this run, and all of a connection wait for one lost packet. "
         "There was no loss in this run."
     )
     yield (
-        "you cannot keep the EnvoyFilter with allow_connect in every server's sidecar, through every change of the "
+        "You cannot keep the EnvoyFilter with allow_connect in every server's sidecar, through every change of the "
         f"proxy's version: without it every upgrade is refused with 503{_trap(result, candidate)}."
     )
     if result["plan"]["connections"] > 1:
         yield (
-            f"two pods have far fewer than {websockets} between them: then few share a connection, and what sharing "
+            f"Two pods have far fewer than {websockets} between them: then few share a connection, and what sharing "
             "gained here is not shown for you. Run again with your own --connections."
         )
     threads = wording.counted(result["plan"]["envoy_concurrency"], "worker thread")
     yield (
-        "a few pairs of pods carry all the traffic: Envoy serves a TCP connection, with all its streams, in one worker "
+        "A few pairs of pods carry all the traffic: Envoy serves a TCP connection, with all its streams, in one worker "
         f"thread. Each sidecar had {threads} in this run."
     )
     if not any(arm["claim"]["transport"] == Transport.MTLS and reading.stands(arm) for arm in result["arms"].values()):
-        yield "the mesh encrypts its hops: this run measured none with mTLS. Add --arms http1+mtls,http2+mtls."
+        yield "The mesh encrypts its hops: this run measured none with mTLS. Add --arms http1+mtls,http2+mtls."
 
 
 def _trap(result: document.Result, candidate: str) -> str:
@@ -136,3 +137,7 @@ def _cpu_us(arm: document.ArmResult) -> float | None:
     processes = (arm["driver"], *reading.sidecars(arm), arm["server"])
     known = [process["cpu_us_per_message"] if process else None for process in processes]
     return None if None in known else sum(part or 0.0 for part in known)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

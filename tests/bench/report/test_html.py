@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
-from functools import partial
+from functools import cache, partial
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+@cache
 def _page(render: Callable[[Any], str], make: Callable[[], Any]) -> str:
     return render(make())
 
@@ -155,7 +156,7 @@ def test_contrast_is_enough_for_wcag_aa(scheme: str) -> None:
         assert _contrast(found[words], found["bg"]) >= 4.5
         assert _contrast(found[words], found["card"]) >= 4.5
     for words in ("good", "bad", "warn"):
-        for over in (words, "fg"):
+        for over in (words, "fg", "soft"):
             assert _contrast(found[over], found[f"{words}-bg"]) >= 4.5
     for line in (f"c{number}" for number in range(8)):
         assert _contrast(found[line], found["bg"]) >= 3
