@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _NINES = ((0.0, "0"), (0.30103, "50%"), (1.0, "90%"), (2.0, "99%"), (3.0, "99.9%"), (4.0, "99.99%"), (5.0, "99.999%"))
 _TICK_LETTER, _TICK_GAP = 6.5, 8.0
 _SECONDS, _SECOND_TICKS = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200, 36000, 10**9), 8
-_MOST_POINTS = 600
-"""Of one arm by second: a drawing has no room for more, and a page with many long rounds would grow beyond use."""
+_MOST_POINTS, _MOST_OF_ALL = 600, 3600
+"""By second, of one arm and of all: a drawing has no room for more, and a page of many long rounds would grow large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,8 @@ def _over_time(
     look = styles(result)
     standing = {name: arm for name, arm in result["arms"].items() if reading.stands(arm)}
     longest = max((sum(len(trial["series"] or ()) for trial in arm["rounds"]) for arm in standing.values()), default=0)
-    together = max(1, math.ceil(longest / _MOST_POINTS))
+    most = min(_MOST_POINTS, _MOST_OF_ALL // max(1, len(standing)))
+    together = max(1, math.ceil(longest / max(1, most)))
     lines = []
     for name, arm in standing.items():
         points, ends, begin = {}, [], 0.0
