@@ -13,17 +13,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
-from wsbench.report.svg import WIDTH, add_circle, add_line, add_text, begun, markup, rounded
+from wsbench.report import wording
+from wsbench.report.svg import WIDTH, add_circle, add_line, add_text, begun, markup, rounded, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 COLOURS = 7
 LEFT, RIGHT = 56.0, 96.0
 _HEIGHT, _TOP, _BOTTOM = 300.0, 10.0, 42.0
 _DASHES = ("", "7 3", "2 3", "9 3 2 3")
 _FLOOR_DASH = "1 3"
-_LABEL_GAP, _LABEL_LENGTH = 14.0, 13
+_LABEL_GAP = 14.0
 _STEPS, _FINE_STEPS = (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
@@ -39,16 +40,22 @@ class Style:
 class Line:
     """One line: points in the drawing's own terms (x as it is placed, y in microseconds or per second).
 
-    From ``thin_from`` on, fewer than ten samples lie beyond a point. Lines are not drawn across ``gaps`` (places
-    on x). ``rings`` are points that stand out, with words.
+    ``stops`` says where each point is, in words ("p99", "round 3"): what is at the same stop is read together. From
+    ``thin_from`` on, fewer than ten samples lie beyond a point. Lines are not drawn across ``gaps`` (places on x).
+    ``rings`` are points that stand out, with words.
     """
 
     name: str
     style: Style
     points: tuple[tuple[float, float], ...]
+    stops: tuple[str, ...] = ()
     thin_from: float = math.inf
     gaps: tuple[float, ...] = ()
     rings: tuple[tuple[float, float, str], ...] = ()
+
+    def at(self) -> dict[str, tuple[float, float]]:
+        """Its points by their stops; none where it has no stops."""
+        return dict(zip(self.stops, self.points, strict=True)) if self.stops else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,10 @@ class Unit(Enum):
     TIME = "time"
     RATE = "rate"
 
+    def say(self, value: float) -> str:
+        """A value as a sentence has it."""
+        return wording.time(value) if self is Unit.TIME else wording.rate(value)
+
 
 def styles(kinds: Mapping[str, str]) -> dict[str, Style]:
     """The style of every arm, by name and kind, in their order."""
@@ -79,6 +90,17 @@ def styles(kinds: Mapping[str, str]) -> dict[str, Style]:
             found[name] = Style(1 + place % COLOURS, _DASHES[place % len(_DASHES)])
             place += 1
     return found
+
+
+def stops(lines: Sequence[Line]) -> list[tuple[str, list[float | None]]]:
+    """Every stop from left to right, and what each line is there (None: it has no point there)."""
+    found = [line.at() for line in lines]
+    furthest: dict[str, float] = {}
+    for points in found:
+        for stop, (x, _) in points.items():
+            furthest[stop] = max(x, furthest.get(stop, x))
+    order = sorted(furthest, key=furthest.__getitem__)
+    return [(stop, [points[stop][1] if stop in points else None for points in found]) for stop in order]
 
 
 def swatch(style: Style) -> str:
@@ -95,10 +117,14 @@ def plot(
     description: str,
     axis: Axis,
     unit: Unit = Unit.TIME,
-    dots: Callable[[str, float, float], str] | None = None,
+    dots: bool = False,
     rules: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """The drawing. ``dots`` gives the words for a dot at a line's point; ``rules`` are heights with a name."""
+    """The drawing. ``dots`` sets one, with words, at every point; ``rules`` are heights with a name.
+
+    Where its lines have stops, the drawing carries for the page's script their names (``data-stops``, with "|" between
+    them) and what each line is at each of them: x, y and the words, or nothing (``data-at``).
+    """
     heights = [y for line in lines for _, y in line.points] + [y for y, _ in rules]
     low, high = _bounds(min(heights), max(heights))
     bottom = _HEIGHT - _BOTTOM
@@ -122,15 +148,22 @@ def plot(
     for value, label in rules:
         add_line(drawing, (LEFT, y_of(value)), (WIDTH - RIGHT, y_of(value)), "even", "4 3")
         add_text(drawing, label, (LEFT + 4, y_of(value) - 4), "tick", "start")
+    order = [stop for stop, _ in stops(lines)]
+    if order:
+        drawing.set("data-stops", "|".join(order))
+        drawing.set("data-span", f"{rounded(_TOP)}|{rounded(bottom)}")
     for line in lines:
-        group = SubElement(drawing, "g", {"class": f"line c{line.style.colour}"})
+        group = SubElement(drawing, "g", {"class": f"line c{line.style.colour}", "data-arm": line.name})
         SubElement(group, "title").text = line.name
+        if order:
+            there = {stop: f"{rounded(x_of(x))} {rounded(y_of(y))} {unit.say(y)}" for stop, (x, y) in line.at().items()}
+            group.set("data-at", "|".join(there.get(stop, "") for stop in order))
         for part, css in _parts(line):
             points = " ".join(f"{rounded(x_of(x))},{rounded(y_of(y))}" for x, y in part)
             SubElement(group, "polyline", {"points": points, "class": css, "stroke-dasharray": line.style.dash})
-        for x, y in line.points if dots else ():
+        for stop, (x, y) in line.at().items() if dots else ():
             dot = add_circle(group, (x_of(x), y_of(y)), "3", "dot")
-            SubElement(dot, "title").text = dots(line.name, x, y) if dots else None
+            SubElement(dot, "title").text = f"{line.name}, {stop}: {unit.say(y)}"
         for x, y, words in line.rings:
             ring = add_circle(group, (x_of(x), y_of(y)), "7", "ring")
             SubElement(ring, "title").text = words
@@ -143,9 +176,10 @@ def _names(drawing: Element, lines: Sequence[Line], ends: Sequence[tuple[float, 
     heights = _apart([y for _, y in ends], _TOP + 4, _HEIGHT - _BOTTOM)
     start = WIDTH - RIGHT + 10
     for line, (x, y), height in zip(lines, ends, heights, strict=True):
-        add_line(drawing, (x, y), (start - 2, height), f"leader c{line.style.colour}")
-        words = add_text(drawing, _short(line.name), (start, height + 4), "label", "start")
-        if _short(line.name) != line.name:
+        group = SubElement(drawing, "g", {"class": "named", "data-arm": line.name})
+        add_line(group, (x, y), (start - 2, height), f"leader c{line.style.colour}")
+        words = add_text(group, shortened(line.name), (start, height + 4), "label", "start")
+        if shortened(line.name) != line.name:
             SubElement(words, "title").text = line.name
 
 
@@ -207,7 +241,3 @@ def _apart(wanted: Sequence[float], low: float, high: float) -> list[float]:
     for index, height in zip(order, heights, strict=True):
         placed[index] = height
     return placed
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LABEL_LENGTH else name[: _LABEL_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"

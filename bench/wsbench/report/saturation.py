@@ -6,12 +6,12 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
 from rich.console import Group
 from rich.text import Text
 
 from wsbench.figures import PERCENTILES
 from wsbench.report import html, markdown, plot, reading, tables, terminal, wording
+from wsbench.report.chart import Chart, charted
 from wsbench.report.plot import Axis, Line
 from wsbench.report.tables import Cell, Mark, Row, Table
 from wsbench.saturation import CapacityVerdict, Limit
@@ -55,8 +55,8 @@ def render_html(found: Saturation) -> str:
         alerts=reading.alerts(found, found["arms"]),
         title=headline(found),
         setting=setting(found),
-        legend=[(name, Markup(plot.swatch(look[name]))) for name in _standing(found)],  # noqa: S704
-        curve=Markup(curve(found)),  # noqa: S704
+        legend=[(name, html.drawn(plot.swatch(look[name]))) for name in _standing(found)],
+        curve=curve(found),
         curve_name=f"{_measure(found)} of the response time over the rate",
         capacities=capacities(found),
         comparisons=comparisons(found),
@@ -184,8 +184,8 @@ def steps(found: Saturation, name: str) -> Table:
     return Table(f"Every trial of {name}", columns, tuple(rows), 1)
 
 
-def curve(found: Saturation) -> str:
-    """The latency of the first objective over the rate, an arm a line, a ring where it was last carried; or empty."""
+def curve(found: Saturation) -> Chart | None:
+    """The latency of the first objective over the rate, an arm a line, a ring where it was last carried; or None."""
     key, look = _key(found), _styles(found)
     lines = []
     for name, capacity in _standing(found).items():
@@ -193,24 +193,26 @@ def curve(found: Saturation) -> str:
         for step in found["arms"][name]["steps"]:
             by_rate.setdefault(step["rate"], []).append(step)
         heights = {rate: _typical(tried, key) for rate, tried in by_rate.items()}
-        points = tuple((math.log10(rate), value) for rate, value in sorted(heights.items()) if value)
+        points = {f"{wording.rate(rate)}/s": (math.log10(rate), value) for rate, value in heights.items() if value}
         low = capacity["low"]
         knee = heights.get(low) if low is not None else None
         words = f"{name}: {wording.rate(low)}/s carried, {_measure(found)} {wording.time(knee)}"
         rings = ((math.log10(low), knee, words),) if low is not None and knee else ()
         if points:
-            lines.append(Line(name, look[name], points, rings=rings))
+            stops, places = zip(*sorted(points.items(), key=lambda item: item[1]), strict=True)
+            lines.append(Line(name, look[name], places, stops, rings=rings))
     if not lines:
-        return ""
+        return None
     first = min(x for line in lines for x, _ in line.points)
     last = max(x for line in lines for x, _ in line.points)
     limit_us = found["plan"]["objectives"][0]["limit_us"]
-    return plot.plot(
+    return charted(
         lines,
         title=f"{_measure(found)} of the response time over the rate",
         description="; ".join(f"{name} {in_words(capacity)}" for name, capacity in _standing(found).items()),
         axis=Axis("messages per second, log scale", _rate_ticks(first, last), first, max(last, first + 0.1)),
-        dots=lambda name, x, y: f"{name} at {wording.rate(10**x)}/s: {wording.time(y)}",
+        head="rate",
+        dots=True,
         rules=[(limit_us, f"{_measure(found)} under {wording.span(limit_us)}")],
     )
 

@@ -7,6 +7,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 WIDTH = 440.0
 """Of every drawing, in its own units; a page scales it."""
 
+_LABEL_LENGTH = 13
+
 
 def begun(title: str, description: str, height: float) -> Element:
     """A drawing with nothing in it yet."""
@@ -42,6 +44,11 @@ def add_circle(parent: Element, at: tuple[float, float], radius: str, css: str) 
     """A circle."""
     place = {"cx": rounded(at[0]), "cy": rounded(at[1]), "r": radius, "class": css}
     return SubElement(parent, "circle", place)
+
+
+def shortened(name: str) -> str:
+    """A name as far as there is room for it."""
+    return name if len(name) <= _LABEL_LENGTH else name[: _LABEL_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def rounded(value: float) -> str:

@@ -64,18 +64,13 @@ class Verdict:
     candidate: str = ""
 
 
-def of(result: document.Result) -> Verdict:
-    """The verdict on ``http2`` against ``http1`` where both are there, else on the first comparison that stands."""
-    pair = _pair(result)
+def of(result: document.Result, pair: tuple[str, str] | None = None) -> Verdict:
+    """The verdict on a pair: of ``http2`` and ``http1`` where both are there, else the first that stands."""
+    pair = pair or _pair(result)
     if pair is None:
         return _nothing_to_compare(result)
     baseline, candidate = pair
-    shown = [
-        comparison
-        for comparison in result["comparisons"]
-        if (comparison["baseline"], comparison["candidate"]) == (baseline, candidate)
-    ]
-    judged = [(comparison, reading.judge(result, comparison)) for comparison in shown]
+    judged = judgements(result, baseline, candidate)
     if not judged or any(judgement is Judgement.VOID for _, judgement in judged):
         return _void(result, baseline, candidate)
     judgement, title = _decide(result, baseline, candidate, judged)
@@ -90,6 +85,25 @@ def of(result: document.Result) -> Verdict:
     )
 
 
+def judgements(result: document.Result, baseline: str, candidate: str) -> list[tuple[document.Comparison, Judgement]]:
+    """Every comparison of a pair with what it allows to be said."""
+    return [
+        (comparison, reading.judge(result, comparison))
+        for comparison in result["comparisons"]
+        if (comparison["baseline"], comparison["candidate"]) == (baseline, candidate)
+    ]
+
+
+def questions(result: document.Result) -> list[tuple[str, str]]:
+    """The pairs of arms of which a mesh has to choose one, the verdict's first; none where none was measured.
+
+    In plaintext before mTLS; of several Envoys the last one named first.
+    """
+    versions = list(dict.fromkeys(version_of(name) for name in result["arms"]))[::-1]
+    asked = [(name_of(this, version), name_of(that, version)) for version in versions for this, that in _QUESTIONS]
+    return [pair for pair in asked if all(name in result["arms"] for name in pair)]
+
+
 def metric(name: str) -> str:
     """A metric of ``comparisons`` in words."""
     return METRICS.get(name, name)
@@ -102,10 +116,7 @@ def spoken(name: str) -> str:
 
 
 def _pair(result: document.Result) -> tuple[str, str] | None:
-    # Of several Envoys, on the last one named.
-    versions = list(dict.fromkeys(version_of(name) for name in result["arms"]))[::-1]
-    asked = [(name_of(this, version), name_of(that, version)) for version in versions for this, that in _QUESTIONS]
-    return next((pair for pair in asked if all(name in result["arms"] for name in pair)), None) or next(
+    return next(iter(questions(result)), None) or next(
         (
             (comparison["baseline"], comparison["candidate"])
             for comparison in result["comparisons"]
@@ -115,7 +126,7 @@ def _pair(result: document.Result) -> tuple[str, str] | None:
     )
 
 
-def _where(result: document.Result, *names: str) -> str:
+def where(result: document.Result, *names: str) -> str:
     """The reach of a sentence: the lab is one machine, a target may be anywhere."""
     return "In this run" if any(result["arms"][name]["kind"] == "target" for name in names) else "On this machine"
 
@@ -132,7 +143,7 @@ def _decide(
     }
     faster, slower = by_judgement[Judgement.FASTER], by_judgement[Judgement.SLOWER]
     undecided, unknown = by_judgement[Judgement.NO_DIFFERENCE], by_judgement[Judgement.INSUFFICIENT]
-    this, that, where = spoken(candidate), spoken(baseline), _where(result, baseline, candidate)
+    this, that, place = spoken(candidate), spoken(baseline), where(result, baseline, candidate)
     if len(unknown) == len(judged):
         rounds = wording.counted(max(comparison["rounds"] for comparison, _ in judged), "paired round")
         return Judgement.INSUFFICIENT, f"Insufficient data: {rounds} cannot tell {this} from {that}. Run more rounds."
@@ -142,23 +153,23 @@ def _decide(
     rest += f"; insufficient data for {wording.listed(unknown)}" if unknown else ""
     if faster and slower:
         return None, (
-            f"A trade: {_inside(where)}, {this} was faster than {that} in {wording.listed(faster)}, "
+            f"A trade: {_inside(place)}, {this} was faster than {that} in {wording.listed(faster)}, "
             f"but slower in {wording.listed(slower)}{rest}."
         )
     if faster or slower:
         word, metrics = ("faster", faster) if faster else ("slower", slower)
         judgement = Judgement.FASTER if faster else Judgement.SLOWER
-        return judgement, f"{where}, {this} was {word} than {that} in {wording.listed(metrics)}{rest}."
-    title = f"{where}, no difference was shown between {this} and {that} in {wording.listed(undecided)}{rest}."
+        return judgement, f"{place}, {this} was {word} than {that} in {wording.listed(metrics)}{rest}."
+    title = f"{place}, no difference was shown between {this} and {that} in {wording.listed(undecided)}{rest}."
     return Judgement.NO_DIFFERENCE, title
 
 
-def _inside(where: str) -> str:
-    return where[0].lower() + where[1:]
+def _inside(place: str) -> str:
+    return place[0].lower() + place[1:]
 
 
 def _detail(judged: Sequence[tuple[document.Comparison, Judgement]], shown: int) -> str:
-    share = wording.confidence(judged[0][0]["confidence"])
+    hold = held(judged, shown)
     decided = [
         f"{metric(comparison['metric'])} {wording.change(comparison['ratio'])} "
         f"({wording.interval(comparison['ci_low'], comparison['ci_high'])})"
@@ -170,12 +181,17 @@ def _detail(judged: Sequence[tuple[document.Comparison, Judgement]], shown: int)
         for comparison, judgement in judged
         if judgement is Judgement.NO_DIFFERENCE
     ]
-    hold = f"{share} intervals, widened so that all {shown} hold at once" if shown > 1 else f"{share} interval"
     if decided:
         return f"Over all rounds: {', '.join(decided)}; {hold}."
     if open_:
         return f"That is not proof that they are equal; what the data leave possible: {', '.join(open_)} ({hold})."
     return ""
+
+
+def held(judged: Sequence[tuple[document.Comparison, Judgement]], shown: int) -> str:
+    """What the intervals hold for, of a run that shows so many."""
+    share = wording.confidence(judged[0][0]["confidence"])
+    return f"{share} intervals, widened so that all {shown} hold at once" if shown > 1 else f"{share} interval"
 
 
 def _point(result: document.Result, comparison: document.Comparison, judgement: Judgement) -> Point:
@@ -238,10 +254,15 @@ def hop_connections(arm: document.ArmResult) -> int | None:
     return server["hop_connections"] if opened is None and server else opened
 
 
+def witnesses(arm: document.ArmResult) -> int:
+    """How many support what it claims."""
+    return sum(witness["verdict"] == "supports" for witness in arm["proof"]["witnesses"])
+
+
 def _proof(name: str, arm: document.ArmResult) -> str:
     if reading.standing(arm) is not proof.Verdict.PROVED:
         return f"{name} is {reading.standing(arm)}"
-    supporting = sum(witness["verdict"] == "supports" for witness in arm["proof"]["witnesses"])
+    supporting = witnesses(arm)
     by = f" by {wording.counted(supporting, 'witness')}" if supporting else ""
     return f"{name} is proved to speak {reading.hop(arm['claim'])}{by}"
 

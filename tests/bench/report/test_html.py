@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 import subprocess
-from functools import partial
+from functools import cache, partial
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.bench.report import examples
+from tests.bench.report.browser import CHROMIUM, FLAGS
+from tests.bench.report.pages import without_script
 from tests.bench.report.test_saturation import SEARCHES
 from wsbench.report import html, saturation
 
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-)
 
 
 class Page(HTMLParser):
@@ -60,6 +48,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+@cache
 def _page(render: Callable[[Any], str], make: Callable[[], Any]) -> str:
     return render(make())
 
@@ -84,8 +73,8 @@ def test_the_page_is_well_formed(text: str) -> None:
     assert page.tags[2][1]["charset"] == "utf-8"
 
 
-def test_nothing_is_loaded_and_nothing_runs(text: str) -> None:
-    page = Page(text)
+def test_nothing_is_loaded_and_nothing_runs_but_the_pages_own_script(text: str) -> None:
+    page = Page(without_script(text))
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
     for _, attributes in page.tags:
         assert not {"src", "href", "srcset", "xlink:href", "action"} & attributes.keys()
@@ -95,11 +84,13 @@ def test_nothing_is_loaded_and_nothing_runs(text: str) -> None:
     assert "@import" not in style
     assert not re.search(r"https?://", style)
     policy = next(found for _, found in page.tags if found.get("http-equiv") == "Content-Security-Policy")
-    assert (policy["content"] or "").startswith("default-src 'none'")
+    assert re.fullmatch(
+        r"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-[\w+/]{43}='", policy["content"] or ""
+    )
 
 
 def test_hostile_words_are_shown_and_do_nothing() -> None:
-    text = html.render(examples.hostile())
+    text = without_script(html.render(examples.hostile()))
     assert "<script" not in text
     assert "\x1b" not in text
     assert "\u202e" not in text
@@ -124,6 +115,19 @@ def test_drawings_have_a_role_and_words(text: str) -> None:
     for tag, found in Page(text).tags:
         if tag == "svg":
             assert found.get("role") == "img" or found.get("aria-hidden") == "true"
+
+
+def test_every_drawing_has_a_table_behind_it_or_beside_it(text: str) -> None:
+    page = Page(without_script(text))
+    drawings = [found for tag, found in page.tags if tag == "svg" and found.get("role") == "img"]
+    read = sum("data-stops" in found for found in drawings)
+    behind = [found for tag, found in page.tags if tag == "details" and found.get("class") == "behind"]
+    assert len(behind) == read
+    said = "".join(page.text)
+    for found in drawings:
+        label = found["aria-label"] or ""
+        beside = "Comparisons, paired by round" if "interval of every" in label else "Cost: CPU per message"
+        assert "data-stops" in found or beside in said, label
 
 
 def test_the_page_is_small(text: str) -> None:
@@ -152,10 +156,13 @@ def test_contrast_is_enough_for_wcag_aa(scheme: str) -> None:
         assert _contrast(found[words], found["bg"]) >= 4.5
         assert _contrast(found[words], found["card"]) >= 4.5
     for words in ("good", "bad", "warn"):
-        for over in (words, "fg"):
+        for over in (words, "fg", "soft"):
             assert _contrast(found[over], found[f"{words}-bg"]) >= 4.5
     for line in (f"c{number}" for number in range(8)):
         assert _contrast(found[line], found["bg"]) >= 3
+    for part in (f"p{number}" for number in range(4)):
+        assert _contrast(found["fg"], found[part]) >= 4.5  # figures stand in the bars
+        assert _contrast(found["soft"], found["bg"]) >= 3  # their outlines
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
@@ -171,6 +178,7 @@ def test_chromium_shows_it_without_a_complaint(tmp_path: Path, name: str, size: 
         [
             CHROMIUM,
             *FLAGS,
+            "--enable-logging=stderr",
             f"--user-data-dir={tmp_path / 'profile'}",
             f"--window-size={size}",
             f"--blink-settings=preferredColorScheme={scheme}",

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tests.bench import samples
 from tests.bench.report import examples
+from tests.bench.report.pages import without_script
 from tests.bench.test_saturation import climbing, trial
 from tests.bench.test_saturation_document import arms, searched
 from wsbench.report import saturation as report
@@ -118,12 +119,24 @@ def test_an_incomplete_search_says_so_first() -> None:
 
 
 def test_the_curve_has_a_line_for_every_arm_and_a_ring_where_it_was_last_carried() -> None:
-    svg = report.curve(two())
+    found = report.curve(two())
+    assert found is not None
+    svg = found.drawing
     assert svg.count("<polyline") == 2
     assert svg.count('class="ring"') == 2
     assert "http1: 1,410/s carried, p99 1" in svg
     assert "p99 under 20" in svg
-    assert report.curve(SEARCHES["nothing"]()) == ""
+    assert report.curve(SEARCHES["nothing"]()) is None
+
+
+def test_behind_the_curve_is_a_table_by_rate() -> None:
+    found = report.curve(two())
+    assert found is not None
+    assert found.table.columns == ("rate", "http1", "http2")
+    rates = [row.head for row in found.table.rows]
+    assert rates[0] == "1,000/s"
+    assert rates[-1] == "4,000/s"
+    assert [row.cells[0].text for row in found.table.rows][-1] == "-"
 
 
 def test_every_trial_is_in_the_table_by_rate() -> None:
@@ -144,7 +157,7 @@ def test_markdown_rows_have_as_many_cells_as_their_head() -> None:
 
 
 def test_hostile_words_are_shown_and_do_nothing() -> None:
-    page, text = report.render_html(hostile()), report.render_markdown(hostile())
+    page, text = without_script(report.render_html(hostile())), report.render_markdown(hostile())
     for written in (page, re.sub(r"^(`{3,})\w*\n.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)):
         assert "<script" not in written
         assert "\x1b" not in written

@@ -146,3 +146,18 @@ def test_no_judgement_is_better_than_its_interval(
 
 
 _TWO = examples.result({name: examples.arm(name, rounds=1) for name in ("http1", "http2")})
+
+
+def test_the_questions_of_a_mesh_are_in_plaintext_first_and_of_the_last_envoy_first() -> None:
+    ways = ("http2+mtls", "http1+mtls", "http2", "http1", "direct")
+    arms = {way: examples.arm(way, rounds=1) for way in ways}
+    assert verdict.questions(examples.result(arms)) == [("http1", "http2"), ("http1+mtls", "http2+mtls")]
+    names = [f"{way}@{version}" for version in ("1.36.2", "1.40.0") for way in ("http1", "http2")]
+    versions = examples.result({name: examples.arm(name, rounds=1) for name in names})
+    assert verdict.questions(versions) == [("http1@1.40.0", "http2@1.40.0"), ("http1@1.36.2", "http2@1.36.2")]
+    assert verdict.questions(examples.lone_target()) == []
+
+
+def test_a_verdict_may_be_asked_of_any_pair() -> None:
+    said = verdict.of(examples.closed_loop(), ("direct", "http1"))
+    assert (said.baseline, said.candidate, said.judgement) == ("direct", "http1", Judgement.SLOWER)
