@@ -16,7 +16,7 @@ from wsbench.driver_process import driver_process
 from wsbench.echo_server import running_echo_server
 from wsbench.errors import LabError, ResultError, UsageError
 from wsbench.plan import RunPlan, Target
-from wsbench.progress import Silence
+from wsbench.progress import PartOf
 from wsbench.results import to_document
 from wsbench.runner import Experiment
 from wsbench_client import DrivePlan, EngineName, PayloadKind
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from wsbench.calibration import CalibrationPlan
     from wsbench.echo_server import EchoServer
+    from wsbench.progress import Watcher
     from wsbench.results import Run
     from wsbench_client import Progress
 
@@ -53,8 +54,10 @@ class Calibration:
             self.study = read_study(path)
             _refuse_unlike(self.study.plan, plan, path)
 
-    async def run(self, on_run: Callable[[Study], None]) -> None:
-        """Make the runs that are missing, until ``end_s`` of the monotonic clock at most; ``on_run`` hears of each.
+    async def run(self, on_run: Callable[[Study], None], watcher: Watcher) -> None:
+        """Make the runs that are missing, until ``end_s`` of the monotonic clock at most.
+
+        ``on_run`` hears of each when it is made, ``watcher`` how it goes.
 
         Raises LabError where a server does not start, ResultError where the study cannot be written.
         """
@@ -72,7 +75,7 @@ class Calibration:
                 targets.append(Target(name, server.url))
             while len(self.study.runs) < self._runs and not self._over():
                 number = len(self.study.runs) + 1
-                run = await self._one_run(number, tuple(targets))
+                run = await self._one_run(number, tuple(targets), PartOf(watcher, number, self._runs))
                 self.study = replace(self.study, runs=(*self.study.runs, run))
                 self._write()
                 on_run(self.study)
@@ -98,7 +101,7 @@ class Calibration:
                 found.append(p50_ns)
         return sorted(found)[len(found) // 2]
 
-    async def _one_run(self, number: int, targets: tuple[Target, ...]) -> StudyRun:
+    async def _one_run(self, number: int, targets: tuple[Target, ...], watcher: Watcher) -> StudyRun:
         plan = self._plan
         run_plan = RunPlan(
             arms=(),
@@ -117,7 +120,7 @@ class Calibration:
             envoy_concurrency=1,
             seed=plan.seed * 1_000_000 + number * plan.rounds,
         )
-        experiment = Experiment(run_plan, self._folder, None, "wsbench calibrate", Silence(), lambda _run: None)
+        experiment = Experiment(run_plan, self._folder, None, "wsbench calibrate", watcher, lambda _run: None)
         await experiment.run()
         return _figures(number, experiment.result(), plan)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from wsbench import __version__
-from wsbench.commands import calibrate, check, compare, report, run, saturate, serve
+from wsbench.commands import calibrate, check, compare, lab, report, run, saturate, serve
 from wsbench.errors import UsageError, WsbenchError
 from wsbench.interruption import exit_code_of
 
@@ -74,6 +74,14 @@ _COMMANDS = (
         check.run,
         check.EXAMPLES,
     ),
+    _Command(
+        "lab",
+        "the sidecars alone, to try by hand",
+        "The lab without a measurement: start it and leave it up, or write the configurations of its sidecars only.",
+        lab.add_options,
+        lab.run,
+        lab.EXAMPLES,
+    ),
     _Command("serve", "the echo server", serve.DESCRIPTION, serve.add_options, serve.run),
     _Command(
         "report",
@@ -103,6 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WsbenchError as error:
         print(f"wsbench: error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        # Before an experiment listens to signals, or after it.
+        print("wsbench: interrupted", file=sys.stderr)
+        return exit_code_of(signal.SIGINT)
     except BrokenPipeError:
         # Whoever read the output has had enough (as "head" has): what was measured is in its files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from wsbench.processes import Child
 
+_log = logging.getLogger(__name__)
 _READY_WITHIN_S = 20.0
 _GRACE_S = 3.0
 
@@ -58,6 +60,7 @@ async def running_echo_server(log: Path, *, engine: str, options: Sequence[str] 
         if not line:
             raise LabError(f"the echo server did not start: {last_words(log)}")
         ready = json.loads(line)
+        _log.info("echo server: pid %d, 127.0.0.1:%d; %s", child.pid, ready["port"], log)
         yield EchoServer(ready["port"], tuple(ready["pids"]), child, log)
     finally:
         await child.stop(_GRACE_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from wsbench.processes import Child
 
+_log = logging.getLogger(__name__)
 _VERSION = re.compile(r"version: [0-9a-f]+/(\d+\.\d+\.\d+[^/]*)/")
 _READY_WITHIN_S = 20.0
 _POLL_S = 0.02
@@ -78,6 +80,7 @@ class EnvoyBinary:
         finally:
             await child.stop(0)
         if code:
+            _log.info("Envoy %s rejects %s, in its own words:\n%s", self.version, config, said.decode(errors="replace"))
             raise ConfigRejectedError(f"Envoy rejects {config}: {last_lines(said.decode(errors='replace'))}")
 
 
@@ -89,6 +92,7 @@ class Sidecar:
     child: Child
     port: int
     admin_port: int
+    config: Path
     access_log: Path
     log: Path
 
@@ -116,6 +120,11 @@ class Sidecar:
         return {stat["name"]: stat["value"] for stat in content["stats"] if isinstance(stat.get("value"), int)}
 
 
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """A configuration as Envoy reads it. Raises OSError."""
+    path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
 @asynccontextmanager
 async def running_sidecar(
     envoy: EnvoyBinary, name: str, config: dict[str, Any], folder: Path, stem: str, concurrency: int
@@ -127,7 +136,7 @@ async def running_sidecar(
     """
     config_path, log = folder / f"{stem}.json", folder / f"{stem}.log"
     address_path = folder / f".{stem}.admin"
-    config_path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    write_config(config_path, config)
     await envoy.validate(config_path)
     argv = [
         str(envoy.path),
@@ -155,7 +164,12 @@ async def running_sidecar(
                 port, admin_port = await _ready(name, child, address_path, log)
         except TimeoutError:
             raise LabError(f"{name} was not ready within {_READY_WITHIN_S:g} s: {last_words(log)}") from None
-        yield Sidecar(name, child, port, admin_port, folder / f"{stem}.access.log", log)
+        sidecar = Sidecar(name, child, port, admin_port, config_path, folder / f"{stem}.access.log", log)
+        _log.info(
+            "%s: Envoy %s, pid %d, 127.0.0.1:%d, admin 127.0.0.1:%d; %s, %s, %s",
+            *(name, envoy.version, child.pid, port, admin_port, config_path, sidecar.access_log, log),
+        )
+        yield sidecar
     finally:
         await child.stop(_GRACE_S)
         address_path.unlink(missing_ok=True)

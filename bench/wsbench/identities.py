@@ -1,7 +1,7 @@
 """Certificates of the lab's workloads, as Istio issues them: one authority, one SPIFFE identity a service account.
 
-They are worth nothing outside of the lab: the authority's key is never written, the workloads' keys go with the lab,
-and all of it ends after a day.
+They are worth nothing outside of the lab: the authority's key is never written, the workloads' keys go with the lab
+(those of rendered configurations stay), and all of it ends after a day.
 """
 
 from __future__ import annotations
@@ -47,16 +47,21 @@ class Identities:
     server: Identity
 
 
-@contextmanager
-def issued(folder: Path) -> Iterator[Identities]:
-    """Certificates in ``folder``, which is made; the keys are taken away in the end. Raises OSError."""
+def issue(folder: Path) -> Identities:
+    """Certificates and keys in ``folder``, which is made. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     authority = _Authority(folder / "root-cert.pem")
-    identities = Identities(
+    return Identities(
         authority.issue("client", CLIENT_SPIFFE_ID),
         # QUIC's verifier in Envoy wants the name in the SNI as well (source/common/quic/envoy_quic_proof_verifier.cc).
         authority.issue("server", SERVER_SPIFFE_ID, HOST),
     )
+
+
+@contextmanager
+def issued(folder: Path) -> Iterator[Identities]:
+    """Certificates in ``folder``, which is made; the keys are taken away in the end. Raises OSError."""
+    identities = issue(folder)
     try:
         yield identities
     finally:

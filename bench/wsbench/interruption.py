@@ -1,4 +1,7 @@
-"""Work that a signal ends in order: SIGINT and SIGTERM cancel it, and everything started is ended on the way out."""
+"""Work that a signal ends in order: it is cancelled, and everything started is ended on the way out.
+
+SIGINT and SIGTERM are such signals, and SIGHUP, which the end of a terminal sends, unless it is ignored (``nohup``).
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,6 @@ from wsbench.errors import ResultError, WsbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from anyio.abc import TaskStatus
 
 Ending = signal.Signals | WsbenchError | None
 """How work ended: by a signal, by an error, or (None) as it should."""
@@ -35,23 +36,24 @@ def exit_code_of(ending: signal.Signals) -> int:
 async def _interruptible(work: Callable[[], Awaitable[None]]) -> Ending:
     ending: Ending = None
 
-    async with anyio.create_task_group() as tasks:
+    # Open until all has ended: who presses Ctrl-C twice is to get the same orderly end.
+    hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *hung_up) as signals:
+        async with anyio.create_task_group() as tasks:
 
-        async def listen(*, task_status: TaskStatus[None]) -> None:
-            nonlocal ending
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                task_status.started()
+            async def listen() -> None:
+                nonlocal ending
                 async for number in signals:
                     ending = signal.Signals(number)
                     tasks.cancel_scope.cancel()
                     return
 
-        await tasks.start(listen)
-        try:
-            await work()
-        except WsbenchError as error:
-            ending = error
-        except OSError as error:
-            ending = ResultError(f"cannot write to the output folder: {error.strerror}: {error.filename}")
-        tasks.cancel_scope.cancel()
+            tasks.start_soon(listen)
+            try:
+                await work()
+            except WsbenchError as error:
+                ending = error
+            except OSError as error:
+                ending = ResultError(f"cannot write to the output folder: {error.strerror}: {error.filename}")
+            tasks.cancel_scope.cancel()
     return ending

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from wsbench.echo_server import running_echo_server
 from wsbench.envoy import ConfigRejectedError, running_sidecar
@@ -13,7 +15,7 @@ from wsbench.errors import LabError, UsageError
 from wsbench.mesh_policy import MeshPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from wsbench.arms import Arm
@@ -62,6 +64,25 @@ class Lab:
         """Raise LabDownError where the echo server, which every arm needs, has ended."""
         self.server.check_alive()
 
+    async def first_to_end(self) -> LabError:
+        """Wait until any part has ended; the error that names it, with its last words."""
+        parts: list[EchoServer | Sidecar] = [self.server]
+        parts += [side for target in self.targets.values() for side in (target.client, target.server) if side]
+        found: list[LabError] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def watch(part: EchoServer | Sidecar) -> None:
+                await part.child.wait()
+                try:
+                    part.check_alive()
+                except LabError as error:
+                    found.append(error)
+                tasks.cancel_scope.cancel()
+
+            for part in parts:
+                tasks.start_soon(watch, part)
+        return found[0]
+
 
 @asynccontextmanager
 async def open_lab(plan: LabPlan) -> AsyncIterator[Lab]:
@@ -78,6 +99,23 @@ async def open_lab(plan: LabPlan) -> AsyncIterator[Lab]:
         for arm in plan.arms:
             targets[arm.name] = await _start_arm(stack, plan, arm, server, identities)
         yield Lab(targets, server)
+
+
+def hop_of(arm: Arm, mesh: Mesh, identities: Identities | None) -> Hop:
+    """What both sidecars of ``arm`` have to agree on: the policy its manifests make, and what carries it."""
+    policy = mesh.policies.get(arm.name, MeshPolicy())
+    return Hop(policy, arm.claim.transport, identities if arm.claim.encrypted else None)
+
+
+@contextmanager
+def blaming_filters(hop: Hop) -> Iterator[None]:
+    """A configuration that Envoy rejects is the user's where filters were applied to it: UsageError, naming them."""
+    try:
+        yield
+    except ConfigRejectedError as error:
+        if not hop.policy.filters:
+            raise
+        raise UsageError(f"with {' and '.join(hop.policy.filters)} applied, {error}") from None
 
 
 def _identities(stack: AsyncExitStack, plan: LabPlan) -> Identities | None:
@@ -100,22 +138,17 @@ async def _start_arm(
         return LabTarget(arm, server.url, None, None)
     if plan.mesh is None:
         raise UsageError(f"arm {arm.name!r} needs an Envoy")
-    envoy, policy = plan.mesh.envoys[arm.envoy_version], plan.mesh.policies.get(arm.name, MeshPolicy())
-    hop = Hop(policy, arm.claim.transport, identities if arm.claim.encrypted else None)
+    envoy, hop = plan.mesh.envoys[arm.envoy_version], hop_of(arm, plan.mesh, identities)
     folder = plan.output / "envoy" / arm.name
     folder.mkdir(parents=True, exist_ok=True)
 
     async def sidecar(side: str, of: Callable[[SidecarSettings, Hop], dict[str, Any]], upstream_port: int) -> Sidecar:
         name = f"{arm.name}'s {side} sidecar"
         config = of(SidecarSettings(str(folder / f"{side}.access.log"), upstream_port), hop)
-        try:
+        with blaming_filters(hop):
             return await stack.enter_async_context(
                 running_sidecar(envoy, name, config, folder, side, plan.envoy_concurrency)
             )
-        except ConfigRejectedError as error:
-            if not policy.filters:
-                raise
-            raise UsageError(f"with {' and '.join(policy.filters)} applied, {error}") from None
 
     # The server's sidecar first: the client's has to know its port.
     port, inner, outer = server.port, None, None

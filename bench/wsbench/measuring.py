@@ -113,8 +113,8 @@ class Trials:
 
         async def on_progress(progress: DriveProgress) -> None:
             nonlocal hop
-            self._watcher.drive(progress)
             if progress.phase in moments:
+                self._watcher.drive(progress)
                 return
             if progress.phase in (Phase.MEASURING, Phase.DRAINING):
                 moments[progress.phase] = _Moment(self._costs.sample(pids), machine.sample())
@@ -125,6 +125,8 @@ class Trials:
                     hop = await observer.hop_connections()
                 if watch:
                     await watch.while_open()
+            # Whoever draws this does so when the moment has been taken, not before.
+            self._watcher.drive(progress)
 
         recording = await self._driver.drive(plan, on_progress)
         refused = sum(recording.rejections.values())
@@ -135,7 +137,9 @@ class Trials:
             # Istio keeps a connection for an hour: the trial's first WebSocket may have found one.
             fresh_hop = not seen.open_before(watch.destination)
             trial = replace(trial, proof=_proof_of_target(contender.claim, watch.destination, recording, seen))
-        return replace(trial, fresh_hop=fresh_hop)
+        trial = replace(trial, fresh_hop=fresh_hop)
+        self._watcher.measured(trial)
+        return trial
 
     def _trial(
         self,

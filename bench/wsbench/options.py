@@ -31,25 +31,10 @@ _PRECISION_WITHIN_NS = 30 * 60 * 1_000_000_000
 _DEFAULT_ROUNDS = 10
 
 
-def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") -> None:
+def add_subjects(parser: argparse.ArgumentParser, default: str = ", ".join(DEFAULT_ARMS)) -> None:
     """What is measured; ``default`` says which arms are, where none is named."""
     what = parser.add_argument_group("what is compared")
-    what.add_argument(
-        "--arms",
-        type=_names,
-        metavar="A,B,...",
-        help=f"arms of the lab, of {', '.join(ARMS)} (default: {default}; none where --target is given)",
-    )
-    what.add_argument(
-        "--mtls", action="store_true", help="http1 and http2 under Istio's mTLS: short for http1+mtls and http2+mtls"
-    )
-    what.add_argument(
-        "--manifests",
-        action="append",
-        default=[],
-        metavar="[ARM=]PATH",
-        help="a kustomize folder or YAML of your own whose DestinationRule and EnvoyFilter make this arm's hop",
-    )
+    add_arms(what, f"{default}; none where --target is given")
     what.add_argument(
         "--target",
         type=argument(parse_target),
@@ -71,6 +56,26 @@ def add_subjects(parser: argparse.ArgumentParser, default: str = "all of them") 
         metavar="auto|none|URL",
         help="the driver's own Envoy, which witnesses claims: its admin or Prometheus port (default: auto, "
         "127.0.0.1:15000, then :15090, as in a pod of Istio's)",
+    )
+
+
+def add_arms(what: argparse._ArgumentGroup, default: str) -> None:
+    """The lab's arms; ``default`` says which are taken where none is named."""
+    what.add_argument(
+        "--arms",
+        type=_names,
+        metavar="A,B,...",
+        help=f"arms of the lab, of {', '.join(ARMS)} (default: {default})",
+    )
+    what.add_argument(
+        "--mtls", action="store_true", help="http1 and http2 under Istio's mTLS: short for http1+mtls and http2+mtls"
+    )
+    what.add_argument(
+        "--manifests",
+        action="append",
+        default=[],
+        metavar="[ARM=]PATH",
+        help="a kustomize folder or YAML of your own whose DestinationRule and EnvoyFilter make this arm's hop",
     )
 
 
@@ -117,6 +122,11 @@ def add_parts(parts: argparse._ArgumentGroup) -> None:
         metavar="auto|N",
         help="processes that drive the load; auto: half of the CPUs (default: 1)",
     )
+    add_lab_parts(parts)
+
+
+def add_lab_parts(parts: argparse._ArgumentGroup) -> None:
+    """What echoes and proxies."""
     parts.add_argument(
         "--server-engine",
         type=argument(EngineName),
@@ -141,6 +151,17 @@ def add_parts(parts: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_sabotage(parts: argparse._ArgumentGroup) -> None:
+    """What is broken on purpose."""
+    parts.add_argument(
+        "--sabotage",
+        action="append",
+        default=[],
+        metavar="ARM",
+        help="configure this arm's hop contrary to its claim, to see that the witnesses disprove it",
+    )
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Where the result goes, and what is said meanwhile."""
     output = parser.add_argument_group("the result")
@@ -152,6 +173,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         help="json prints the result's content alone, line as one line of a log (default: text)",
     )
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
+    add_detail(output)
+
+
+def add_detail(output: argparse._ArgumentGroup) -> None:
+    """How much is said."""
+    how_much = output.add_mutually_exclusive_group()
+    how_much.add_argument("-q", "--quiet", action="store_true", help="only the verdict and what must be said before it")
+    how_much.add_argument(
+        "-v", "--verbose", action="store_true", help="what the lab does, Envoy's own words when it fails, every table"
+    )
 
 
 def _names(text: str) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
+import shlex
 import signal
 import sys
 from contextlib import suppress
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+_log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 _DEFAULT_LINE_LIMIT = 64 * 1024
 _LAST_LINES = 3
 _LAST_CHARACTERS = 600
+_MOST_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +92,19 @@ async def spawn(
             )
     except OSError as error:
         raise LabError(f"cannot start {argv[0]}: {error.strerror}") from None
+    _log.info("pid %d started: %s", process.pid, shlex.join(argv))
     return Child(process)
 
 
 def last_words(log: Path) -> str:
     """The last lines of what a child wrote to ``log``, as one line for an error message."""
     try:
-        return last_lines(log.read_text(errors="replace"))
+        text = log.read_text(errors="replace")
     except OSError:
         return "it left no log"
+    if text.strip():
+        _log.info("all that %s says:\n%s", log, text[-_MOST_CHARACTERS:].rstrip())
+    return last_lines(text)
 
 
 def last_lines(text: str) -> str:

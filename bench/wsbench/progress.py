@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console
+
+from wsbench.live_view import LiveView
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Sequence
 
+    from wsbench.trial import Trial
     from wsbench_client import Progress as DriveProgress
 
 
@@ -19,6 +23,7 @@ class Step:
     """Where a run is: the trial about to be made.
 
     ``round`` counts from 1, ``aim`` says how many there will be ("of 10"). ``done`` of ``total`` trials are over.
+    ``part`` names the run, where it is one of several: "run 3 of 100". ``refusal_claimed``: upgrades are to be refused.
     """
 
     round: int
@@ -26,6 +31,8 @@ class Step:
     name: str
     done: int
     total: int
+    part: str = ""
+    refusal_claimed: bool = False
 
 
 class Watcher(Protocol):
@@ -34,11 +41,17 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Something worth a line."""
 
+    def starts(self, names: Sequence[str]) -> None:
+        """The run is of these."""
+
     def step(self, step: Step) -> None:
         """A trial begins."""
 
     def drive(self, progress: DriveProgress) -> None:
         """The driver told how far the trial is."""
+
+    def measured(self, trial: Trial) -> None:
+        """A trial is over."""
 
     def finished(self) -> None:
         """No trial comes any more."""
@@ -48,82 +61,63 @@ class Silence:
     """Says nothing."""
 
     def note(self, text: str) -> None: ...
+    def starts(self, names: Sequence[str]) -> None: ...
     def step(self, step: Step) -> None: ...
     def drive(self, progress: DriveProgress) -> None: ...
+    def measured(self, trial: Trial) -> None: ...
     def finished(self) -> None: ...
 
 
-class PlainLines:
-    """One line a round: for logs and pipes."""
+class PlainLines(Silence):
+    """Notes, and one line a round if ``rounds`` are wanted: for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, rounds: bool = True) -> None:
         self._console = console
+        self._rounds = rounds
         self._round = 0
 
     def note(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def step(self, step: Step) -> None:
-        if step.round != self._round:
+        if self._rounds and step.round != self._round:
             self._round = step.round
             self.note(f"round {step.round} {step.aim}")
 
-    def drive(self, progress: DriveProgress) -> None: ...
-    def finished(self) -> None: ...
 
+class PartOf:
+    """Hears one run of many, and tells ``watcher`` of it as a part of all of them.
 
-class LiveBar:
-    """One live line: round, arm, phase, the figures so far, the time left."""
+    ``number`` of ``runs``, each as long as any other. The end of this one is not the end of all.
+    """
 
-    def __init__(self, console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-            transient=True,
-            # The machine under measurement draws this too: seldom is enough.
-            refresh_per_second=2,
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> LiveBar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._bar.stop()
-
-    def note(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+    def __init__(self, watcher: Watcher, number: int, runs: int) -> None:
+        self._number, self._runs = number, runs
+        self._watcher = watcher
+        self.note = watcher.note
+        self.starts = watcher.starts
+        self.drive = watcher.drive
+        self.measured = watcher.measured
 
     def step(self, step: Step) -> None:
-        description = f"round {step.round} {step.aim}: {step.name}"
-        if self._task is None:
-            self._task = self._bar.add_task(description, total=step.total, figures="")
-        self._bar.update(self._task, description=description, completed=step.done, total=step.total, figures="")
-
-    def drive(self, progress: DriveProgress) -> None:
-        if self._task is None:
-            return
-        figures = f"{progress.phase}"
-        if progress.p50_ns is not None and progress.p99_ns is not None:
-            figures += f" p50 {progress.p50_ns / 1e6:.2f} p99 {progress.p99_ns / 1e6:.2f} ms"
-        if progress.failed:
-            figures += f" {progress.failed} failed"
-        self._bar.update(self._task, figures=figures)
+        """A trial begins."""
+        before = (self._number - 1) * step.total
+        part = f"run {self._number} of {self._runs}"
+        self._watcher.step(replace(step, done=before + step.done, total=self._runs * step.total, part=part))
 
     def finished(self) -> None:
-        self._bar.stop()
+        """The others have not."""
 
 
-def watcher_for(console: Console, *, wanted: bool) -> AbstractContextManager[Watcher]:
-    """Live on a terminal, plain lines elsewhere, silence where progress is not wanted."""
+def standard_error() -> Console:
+    """The console for what is said meanwhile. FORCE_COLOR colours a pipe, but nothing is animated in one."""
+    return Console(stderr=True, force_interactive=None if sys.stderr.isatty() else False)
+
+
+def watcher_for(console: Console, *, wanted: bool, rounds: bool = True) -> AbstractContextManager[Watcher]:
+    """Live on a terminal, plain lines elsewhere (one a round if ``rounds``), silence where progress is not wanted."""
     if not wanted:
         return nullcontext(Silence())
-    if console.is_terminal:
-        return LiveBar(console)
-    return nullcontext(PlainLines(console))
+    if console.is_interactive:
+        return LiveView(console)
+    return nullcontext(PlainLines(console, rounds=rounds))

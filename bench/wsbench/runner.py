@@ -142,11 +142,12 @@ class Experiment:
         for position, name in enumerate(plan.order(number), 1):
             if name in self._failures:
                 continue
-            done = (number - 1) * len(by_name) + position - 1
-            self._watcher.step(Step(number, self._aim(), name, done, max(plan.rounds, number) * len(by_name)))
+            contender = by_name[name]
+            done, total = (number - 1) * len(by_name) + position - 1, max(plan.rounds, number) * len(by_name)
+            refusal_claimed = contender.refusal_claimed
+            self._watcher.step(Step(number, self._aim(), name, done, total, refusal_claimed=refusal_claimed))
             try:
-                contender = by_name[name]
-                drive = plan.drive_plan(contender.url, number, refusal_claimed=contender.refusal_claimed)
+                drive = plan.drive_plan(contender.url, number, refusal_claimed=refusal_claimed)
                 trial = await trials.measure(contender, drive, number, position)
             except LabDownError:
                 raise

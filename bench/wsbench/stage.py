@@ -43,11 +43,12 @@ async def staged(plan: RunPlan, output: Path, mesh: Mesh | None, watcher: Watche
 
     Raises LabError where a part does not start, TargetError where a target cannot be measured at all.
     """
+    watcher.starts(plan.names)
     async with AsyncExitStack() as stack:
         driver = await stack.enter_async_context(driver_process(output / "driver.log", plan.workers))
         for target in plan.targets:
             await _probe(driver, target, plan)
-        lab = await stack.enter_async_context(open_lab(_lab_plan(plan, output, mesh))) if plan.arms else None
+        lab = await stack.enter_async_context(open_lab(lab_plan(plan, output, mesh))) if plan.arms else None
         # After the probes: where they got through, a sidecar that there is has begun to serve.
         mesh_around = await look_around(plan.sidecar) if any(target.claim for target in plan.targets) else None
         trials = Trials(driver, lab, watcher, mesh_around)
@@ -55,7 +56,8 @@ async def staged(plan: RunPlan, output: Path, mesh: Mesh | None, watcher: Watche
         yield Stage(tuple(_contenders(plan, lab)), trials)
 
 
-def _lab_plan(plan: RunPlan, output: Path, mesh: Mesh | None) -> LabPlan:
+def lab_plan(plan: RunPlan, output: Path, mesh: Mesh | None) -> LabPlan:
+    """The lab that the plan's arms need."""
     return LabPlan(
         arms=plan.arms,
         output=output,

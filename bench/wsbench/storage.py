@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 RESULT = "result.json"
 SATURATION = "saturation.json"
+LAB = "lab.json"
+"""Where everything is of a lab that is up; gone when it is not."""
+
 _READABLE = (1, 2)
 
 
@@ -57,6 +61,11 @@ class OutputFolder:
                 path.unlink()
         if not any(self.path.iterdir()):
             self.path.rmdir()
+
+    def remove(self, name: str) -> None:
+        """A file of the folder, if it is there."""
+        with suppress(OSError):
+            (self.path / name).unlink()
 
     def write_json(self, name: str, content: Mapping[str, object]) -> None:
         """A document."""

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,11 +25,22 @@ def test_every_command_has_help_with_what_it_does(capsys: pytest.CaptureFixture[
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for command in ("run", "saturate", "compare", "calibrate", "check", "serve", "report"):
+    for command in ("run", "saturate", "compare", "calibrate", "check", "lab", "serve", "report"):
         assert f"    {command} " in said or f"    {command}\n" in said
         with pytest.raises(SystemExit):
             main([command, "--help"])
         assert f"usage: wsbench {command} " in capsys.readouterr().out
+
+
+def test_ctrl_c_where_nobody_listens_for_it_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_path: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("wsbench.commands.report.read_result", interrupted)
+    assert main(["report", "somewhere"]) == 130
+    assert capsys.readouterr().err == "wsbench: interrupted\n"
 
 
 def test_it_runs_as_a_module() -> None:

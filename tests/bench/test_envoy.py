@@ -12,6 +12,7 @@ from tests.bench.samples import policy
 from wsbench.envoy import EnvoyBinary, running_sidecar
 from wsbench.envoy_config import Hop, SidecarSettings, server_sidecar
 from wsbench.errors import LabError, UsageError
+from wsbench.narration import narrated
 
 pytestmark = pytest.mark.lab
 
@@ -75,8 +76,29 @@ def test_a_rejected_configuration_gives_envoys_own_words(
         async with running_sidecar(envoy, "it", broken, tmp_path, "a", 1):
             pytest.fail("it cannot run")
 
-    with pytest.raises(LabError, match=r"Envoy rejects .*a.json: .*no_such_field"):
+    told: list[str] = []
+    with narrated(told.append, wanted=True), pytest.raises(LabError, match=r"Envoy rejects .*a.json: .*no_such_field"):
         on_loop(work)
+    assert f"Envoy {envoy.version} rejects {tmp_path / 'a.json'}, in its own words:" in told[-1]
+    assert "no_such_field" in told[-1]
+
+
+def test_all_that_an_envoy_said_at_its_end_is_told_to_who_listens(
+    on_loop: Callable[..., Any], envoy: EnvoyBinary, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with running_sidecar(envoy, "it", config(tmp_path), tmp_path, "a", 1) as sidecar:
+            os.kill(sidecar.pid, signal.SIGABRT)
+            await sidecar.child.wait()
+            sidecar.check_alive()
+
+    told: list[str] = []
+    with narrated(told.append, wanted=True), pytest.raises(LabError, match="it was killed by signal 6"):
+        on_loop(work)
+    # Envoy writes a backtrace: far more than the three lines of the error.
+    assert told[-1].startswith(f"all that {tmp_path / 'a.log'} says:\n")
+    assert "Caught Aborted" in told[-1]
+    assert told[-1].count("\n") > 4
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_loopback(

@@ -4,7 +4,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from wsbench.identities import issued
+from wsbench.identities import issue, issued
 from wsbench.mesh_policy import CLIENT_SPIFFE_ID, HOST, SERVER_SPIFFE_ID
 
 
@@ -38,3 +38,9 @@ def test_keys_are_for_the_owner_alone_and_go_with_the_lab(tmp_path: Path) -> Non
         assert [stat.S_IMODE(key.stat().st_mode) for key in keys] == [0o600, 0o600]
         assert identities.client.certificate.read_bytes() != identities.server.certificate.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["client.pem", "root-cert.pem", "server.pem"]
+
+
+def test_keys_of_certificates_issued_for_good_stay(tmp_path: Path) -> None:
+    identities = issue(tmp_path)
+    assert identities.server.key.exists()
+    assert stat.S_IMODE(identities.client.key.stat().st_mode) == 0o600

@@ -23,6 +23,7 @@ PURE = [
     "cluster_config",
     "tls_config",
     "mesh_policy",
+    "lab_guide",
     "log_summary",
     "witnesses",
     "hlog",

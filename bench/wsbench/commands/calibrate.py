@@ -13,10 +13,11 @@ from rich.console import Console
 
 from wsbench.calibrating import FILE, Calibration
 from wsbench.calibration import CalibrationPlan, summarize
+from wsbench.commands.experiments import watched
 from wsbench.errors import UsageError, WsbenchError
 from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
 from wsbench.interruption import exit_code_of, run_interruptible
-from wsbench.options import count, duration, rate, whole
+from wsbench.options import add_detail, count, duration, rate, whole
 from wsbench.report import calibration as report
 from wsbench.storage import OutputFolder
 from wsbench_server.cli import argument
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from wsbench.calibration import Study
     from wsbench.interruption import Ending
+    from wsbench.progress import Watcher
 
 EXAMPLES = """\
 examples:
@@ -85,7 +87,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="one that holds a study of the same plan is gone on with (default: results/calibration)",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what to print (default: text)")
-    parser.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
+    output = parser.add_argument_group("what is said")
+    output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
+    add_detail(output)
 
 
 def _planted(text: str) -> tuple[float, ...]:
@@ -117,22 +121,25 @@ def run(arguments: argparse.Namespace, _words: list[str]) -> int:
     folder = OutputFolder(arguments.output)
     folder.claim()
     calibration = Calibration(plan, arguments.runs, folder.path, end_s=end_s)
-    progress = _Progress(arguments.runs, wanted=not arguments.no_progress)
-    ending = run_interruptible(lambda: calibration.run(progress.told))
+    with watched(arguments, rounds=False) as watcher:
+        progress = _Progress(arguments.runs, watcher)
+        ending = run_interruptible(lambda: calibration.run(progress.told, watcher))
     if calibration.study is None or not calibration.study.runs:
         folder.abandon()
         if isinstance(ending, WsbenchError):
             raise ending
         return EXIT_OK if ending is None else exit_code_of(ending)
-    return _conclude(calibration.study, arguments.runs, ending, folder, arguments.format)
+    return _conclude(calibration.study, arguments.runs, ending, folder, arguments)
 
 
-def _conclude(study: Study, wanted: int, ending: Ending, folder: OutputFolder, output_format: str) -> int:
+def _conclude(study: Study, wanted: int, ending: Ending, folder: OutputFolder, arguments: argparse.Namespace) -> int:
     summaries = summarize(study)
     folder.write_text("calibration.md", report.markdown(study, summaries))
     folder.write_text("calibration.svg", report.drawing(study))
-    if output_format == "json":
+    if arguments.format == "json":
         print(json.dumps(study.to_json(), allow_nan=False))
+    elif arguments.quiet:
+        print(report.headline(summaries))
     else:
         report.print_summary(study, summaries, Console())
         missing = wanted - len(study.runs)
@@ -149,9 +156,9 @@ def _conclude(study: Study, wanted: int, ending: Ending, folder: OutputFolder, o
 class _Progress:
     """A line a run."""
 
-    def __init__(self, wanted_runs: int, *, wanted: bool) -> None:
+    def __init__(self, wanted_runs: int, watcher: Watcher) -> None:
         self._runs = wanted_runs
-        self._console = Console(stderr=True, quiet=not wanted)
+        self._watcher = watcher
         self._begun_s = time.monotonic()
         self._made = 0
 
@@ -160,9 +167,4 @@ class _Progress:
         self._made += 1
         left_s = (time.monotonic() - self._begun_s) / self._made * (self._runs - len(study.runs))
         words = report.run_in_words(study.plan, study.runs[-1])
-        self._console.print(
-            f"run {len(study.runs)} of {self._runs}: {words}; about {left_s / 60:.0f} min left",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        self._watcher.note(f"run {len(study.runs)} of {self._runs}: {words}; about {left_s / 60:.0f} min left")

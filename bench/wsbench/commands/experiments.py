@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import sys
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,11 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 from wsbench.errors import ResultError, WsbenchError
 from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
 from wsbench.interruption import exit_code_of, run_interruptible
+from wsbench.narration import narrated
+from wsbench.progress import standard_error, watcher_for
+from wsbench.report.terminal import Detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import argparse
+    from collections.abc import Callable, Iterator, Mapping
 
     from wsbench.interruption import Ending
+    from wsbench.progress import Watcher
     from wsbench.storage import OutputFolder
 
 
@@ -39,6 +45,24 @@ class Experiment(Protocol):
 def new_folder(kind: str = "") -> Path:
     """Where results go if no other place is named."""
     return Path("results") / f"{kind}{datetime.now().strftime('%Y-%m-%dT%H-%M-%S')}"
+
+
+@contextmanager
+def watched(arguments: argparse.Namespace, *, rounds: bool = True) -> Iterator[Watcher]:
+    """Whoever hears how it goes, as the options have it; with ``--verbose`` of all that the lab does as well."""
+    wanted = not (arguments.no_progress or arguments.quiet)
+    with (
+        watcher_for(standard_error(), wanted=wanted, rounds=rounds) as watcher,
+        narrated(watcher.note, wanted=arguments.verbose),
+    ):
+        yield watcher
+
+
+def detail_of(arguments: argparse.Namespace) -> Detail:
+    """How much is to be printed of what was found."""
+    if arguments.quiet:
+        return Detail.VERDICT
+    return Detail.FULL if arguments.verbose else Detail.BRIEF
 
 
 def command_again(words: list[str], seed: int) -> str:

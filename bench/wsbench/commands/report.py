@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from wsbench.commands import run as runs
 from wsbench.commands import saturate
+from wsbench.commands.experiments import detail_of
 from wsbench.exit_codes import EXIT_OK
+from wsbench.options import add_detail
 from wsbench.storage import OutputFolder, holds_saturation, read_result, read_saturation
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that 'wsbench run' or 'saturate' wrote")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what to print (default: text)")
+    add_detail(parser.add_argument_group("how much is printed"))
 
 
 def run(arguments: argparse.Namespace, _words: list[str]) -> int:
@@ -27,9 +30,9 @@ def run(arguments: argparse.Namespace, _words: list[str]) -> int:
     if holds_saturation(path):
         found = read_saturation(path)
         saturate.render(found, folder)
-        saturate.show(found, arguments.format)
+        saturate.show(found, arguments.format, detail_of(arguments))
     else:
         result = read_result(path)
         runs.render(result, folder)
-        runs.show(result, arguments.format)
+        runs.show(result, arguments.format, detail_of(arguments))
     return EXIT_OK

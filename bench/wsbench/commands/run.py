@@ -9,10 +9,29 @@ from rich.console import Console
 
 from wsbench import hlog
 from wsbench.arms import Outcome
-from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, print_json, reason_of
+from wsbench.commands.experiments import (
+    carry_out,
+    command_again,
+    conclude,
+    detail_of,
+    new_folder,
+    print_json,
+    reason_of,
+    watched,
+)
 from wsbench.mesh import mesh_of
-from wsbench.options import add_load, add_output, add_parts, add_subjects, count, duration, plan_of, rate, share
-from wsbench.progress import watcher_for
+from wsbench.options import (
+    add_load,
+    add_output,
+    add_parts,
+    add_sabotage,
+    add_subjects,
+    count,
+    duration,
+    plan_of,
+    rate,
+    share,
+)
 from wsbench.proof import Verdict
 from wsbench.report import html, markdown, terminal
 from wsbench.results import EndedBy, to_document
@@ -24,6 +43,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wsbench import document
+    from wsbench.report.terminal import Detail
     from wsbench.results import Run
 
 EXAMPLES = """\
@@ -83,13 +103,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parts = parser.add_argument_group("the parts")
     add_parts(parts)
-    parts.add_argument(
-        "--sabotage",
-        action="append",
-        default=[],
-        metavar="ARM",
-        help="configure this arm's hop contrary to its claim, to see that the witnesses disprove it",
-    )
+    add_sabotage(parts)
     add_output(parser)
 
 
@@ -99,7 +113,7 @@ def run(arguments: argparse.Namespace, words: list[str]) -> int:
     mesh = mesh_of(plan)
     folder = OutputFolder(arguments.output or new_folder(), RESULT)
     folder.claim()
-    with watcher_for(Console(stderr=True), wanted=not arguments.no_progress) as watcher:
+    with watched(arguments) as watcher:
         experiment = Experiment(
             plan,
             folder.path,
@@ -123,8 +137,8 @@ def run(arguments: argparse.Namespace, words: list[str]) -> int:
     return conclude(
         ending,
         write,
-        lambda: show(result, arguments.format),
-        where if arguments.format == "text" else None,
+        lambda: show(result, arguments.format, detail_of(arguments)),
+        where if arguments.format == "text" and not arguments.quiet else None,
         fit=_fit(result),
     )
 
@@ -135,12 +149,12 @@ def render(result: document.Result, folder: OutputFolder) -> None:
     folder.write_text("report.md", markdown.render(result))
 
 
-def show(result: document.Result, output_format: str) -> None:
+def show(result: document.Result, output_format: str, detail: Detail) -> None:
     """The result on standard output."""
     if output_format != "text":
         print_json(result, output_format)
     else:
-        terminal.print_summary(result, Console())
+        terminal.print_summary(result, Console(), detail)
 
 
 def _fit(result: document.Result) -> bool:

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from wsbench.arms import Outcome
-from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, print_json, reason_of
+from wsbench.commands.experiments import (
+    carry_out,
+    command_again,
+    conclude,
+    detail_of,
+    new_folder,
+    print_json,
+    reason_of,
+    watched,
+)
 from wsbench.errors import UsageError
 from wsbench.mesh import mesh_of
 from wsbench.options import add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
 from wsbench.plan import DEFAULT_ARMS, arms_named
-from wsbench.progress import watcher_for
 from wsbench.report import saturation as report
 from wsbench.saturating import Saturation
 from wsbench.saturation import SaturationPlan, lowest_rate, parse_objectives
@@ -24,6 +32,7 @@ from wsbench_server.cli import argument
 if TYPE_CHECKING:
     import argparse
 
+    from wsbench.report.terminal import Detail
     from wsbench.saturation_document import Saturation as Document
 
 EXAMPLES = """\
@@ -88,7 +97,7 @@ def run(arguments: argparse.Namespace, words: list[str]) -> int:
     mesh = mesh_of(plan.load)
     folder = OutputFolder(arguments.output or new_folder("saturation-"), SATURATION)
     folder.claim()
-    with watcher_for(Console(stderr=True), wanted=not arguments.no_progress) as watcher:
+    with watched(arguments) as watcher:
         search = Saturation(
             plan,
             folder.path,
@@ -108,8 +117,8 @@ def run(arguments: argparse.Namespace, words: list[str]) -> int:
     return conclude(
         ending,
         write,
-        lambda: show(found, arguments.format),
-        where if arguments.format == "text" else None,
+        lambda: show(found, arguments.format, detail_of(arguments)),
+        where if arguments.format == "text" and not arguments.quiet else None,
         fit=not any(arm["outcome"] == Outcome.FAILED for arm in found["arms"].values()),
     )
 
@@ -120,12 +129,12 @@ def render(found: Document, folder: OutputFolder) -> None:
     folder.write_text("saturation.md", report.render_markdown(found))
 
 
-def show(found: Document, output_format: str) -> None:
+def show(found: Document, output_format: str, detail: Detail) -> None:
     """What was found, on standard output."""
     if output_format != "text":
         print_json(found, output_format)
     else:
-        report.print_summary(found, Console())
+        report.print_summary(found, Console(), detail)
 
 
 def _plan(arguments: argparse.Namespace) -> SaturationPlan:

@@ -14,6 +14,7 @@ from wsbench.report import html, markdown, plot, reading, tables, terminal, word
 from wsbench.report.chart import Chart, charted
 from wsbench.report.plot import Axis, Line
 from wsbench.report.tables import Cell, Mark, Row, Table
+from wsbench.report.terminal import Detail
 from wsbench.saturation import CapacityVerdict, Limit
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ _ENDED_BY = {
 }
 
 
-def print_summary(found: Saturation, console: Console) -> None:
+def print_summary(found: Saturation, console: Console, detail: Detail = Detail.FULL) -> None:
     """The summary on a terminal."""
-    terminal.print_within(Group(*_parts(reading.cleaned(found))), console)
+    terminal.print_within(Group(*_parts(reading.cleaned(found), detail)), console)
 
 
 def render_markdown(found: Saturation) -> str:
@@ -217,19 +218,19 @@ def curve(found: Saturation) -> Chart | None:
     )
 
 
-def _parts(found: Saturation) -> Iterator[RenderableType]:
+def _parts(found: Saturation, detail: Detail) -> Iterator[RenderableType]:
     yield from terminal.alerted(reading.alerts(found, found["arms"]))
     yield Text(f"{headline(found)}.", style="bold")
+    if detail is Detail.VERDICT:
+        return
     yield terminal.indented(Text(setting(found), style="dim"))
     yield from terminal.tabulated(capacities(found))
     yield from terminal.tabulated(comparisons(found))
     yield from terminal.heading("Proof")
     for name, arm in found["arms"].items():
-        yield terminal.indented(Text(f"{name} claims {_proved(arm)}"))
-    if found["warnings"]:
-        yield from terminal.heading("Warnings")
-        for warning in found["warnings"]:
-            yield terminal.indented(Text(f"! {warning}", style="yellow"))
+        proved = _proved(arm) if detail is Detail.FULL else f"{reading.claim(arm)}: {reading.standing_words(arm)}"
+        yield terminal.indented(Text(f"{name} claims {proved}"))
+    yield from terminal.warned(found["warnings"])
     yield from terminal.heading("Run it again")
     yield terminal.indented(Text(found["command"]))
 

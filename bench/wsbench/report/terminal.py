@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from wsbench import proof
 from wsbench.arms import Outcome
-from wsbench.report import reading, tables, verdict, wording
+from wsbench.report import brief, reading, tables, verdict, wording
 from wsbench.report.headroom import headroom
 from wsbench.report.reading import Gravity, Judgement
 from wsbench.report.tables import Mark
@@ -55,17 +56,21 @@ _STANDING_STYLES = {
 }
 
 
-def print_summary(result: document.Result, console: Console) -> None:
+class Detail(StrEnum):
+    """How much of what was found is printed."""
+
+    VERDICT = "verdict"
+    BRIEF = "brief"
+    FULL = "full"
+
+
+def print_summary(result: document.Result, console: Console, detail: Detail = Detail.FULL) -> None:
     """Print the summary as wide as the terminal, but never wider than 100 columns.
 
     Where the console is no terminal it is plain text, 100 columns wide; what its encoding cannot say becomes "?".
     """
-    print_within(render(result), console)
-
-
-def render(result: document.Result) -> RenderableType:
-    """The summary as a rich renderable; print it no wider than ``WIDTH``."""
-    return Group(*_parts(reading.cleaned(result)))
+    parts = {Detail.VERDICT: _verdict_alone, Detail.BRIEF: _brief, Detail.FULL: _parts}[detail]
+    print_within(Group(*parts(reading.cleaned(result))), console)
 
 
 def print_within(summary: RenderableType, console: Console, *, crop: bool = True) -> None:
@@ -81,6 +86,26 @@ def print_within(summary: RenderableType, console: Console, *, crop: bool = True
         plain.print(summary, crop=crop)
     text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
     console.out(text.encode(console.encoding, "replace").decode(console.encoding), end="", highlight=False)
+
+
+def _verdict_alone(result: document.Result) -> Iterator[RenderableType]:
+    yield from alerted(reading.alerts(result, result["arms"]))
+    said = verdict.of(result)
+    yield Text(said.title, style=_VERDICT_STYLES[said.judgement])
+
+
+def _brief(result: document.Result) -> Iterator[RenderableType]:
+    yield from alerted(reading.alerts(result, result["arms"]))
+    yield from _verdict(verdict.of(result))
+    yield indented(Text(tables.setting(result), style="dim"))
+    yield from tabulated(brief.arms(result))
+    yield from _losses(result)
+    yield from _refusals(result)
+    if result["comparisons"]:
+        yield from tabulated(brief.changes(result))
+    yield from warned(brief.warnings(result))
+    yield NewLine()
+    yield from _provenance(result)
 
 
 def _parts(result: document.Result) -> Iterator[RenderableType]:
@@ -99,11 +124,13 @@ def _parts(result: document.Result) -> Iterator[RenderableType]:
     yield from tabulated(tables.costs(result))
     yield from tabulated(headroom(result))
     yield from _rounds(result)
-    if result["warnings"]:
-        yield from heading("Warnings")
-        for warning in result["warnings"]:
-            yield indented(Text(f"! {warning}", style="yellow"))
+    yield from warned(result["warnings"])
     yield from heading("Run it again")
+    yield from _provenance(result)
+
+
+def _provenance(result: document.Result) -> Iterator[RenderableType]:
+    """The command again, and the machine."""
     yield indented(Text(result["command"]))
     machine = dict(tables.environment(result))
     yield indented(
@@ -113,6 +140,14 @@ def _parts(result: document.Result) -> Iterator[RenderableType]:
             style="dim",
         )
     )
+
+
+def warned(warnings: Sequence[str]) -> Iterator[RenderableType]:
+    """Warnings with their heading; nothing where there are none."""
+    if warnings:
+        yield from heading("Warnings")
+    for warning in warnings:
+        yield indented(Text(f"! {warning}", style="yellow"))
 
 
 def alerted(alerts: Iterable[Alert]) -> Iterator[RenderableType]:

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ def test_a_study_is_made_and_gone_on_with(tmp_path: Path, capsys: pytest.Capture
     words = ["calibrate", *SHORT, "--plant", "500%", "-o", str(tmp_path)]
     assert main([*words, "--runs", "1"]) in (0, 3)  # one run decides nothing, and may be one of the unlucky ones
     first = json.loads((tmp_path / "calibration.json").read_text())
-    assert main([*words, "--runs", "2", "--format", "json"]) in (0, 3)
+    told = [word for word in words if word != "--no-progress"]
+    assert main([*told, "--runs", "2", "--format", "json"]) in (0, 3)
     both = json.loads((tmp_path / "calibration.json").read_text())
     assert both["runs"][:1] == first["runs"]
     assert [run["number"] for run in both["runs"]] == [1, 2]
@@ -21,14 +23,18 @@ def test_a_study_is_made_and_gone_on_with(tmp_path: Path, capsys: pytest.Capture
     for baseline, planted in (run["values"]["plus500"]["response_time.p50_us"] for run in both["runs"]):
         assert sorted(planted)[3] > 1.5 * sorted(baseline)[3]
     assert (tmp_path / "calibration.svg").read_text().startswith("<svg")
-    printed = capsys.readouterr().out
+    printed, meanwhile = capsys.readouterr()
+    assert re.fullmatch(r"run 2 of 2: .*; about 0 min left\n", meanwhile)
     assert "plus500 (+500%)" in printed
     assert json.loads(printed[printed.index('{"kind"') :])["runs"] == both["runs"]
 
 
 def test_another_plan_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["calibrate", *SHORT, "--runs", "1", "--rate", "max", "--plant", "none", "-o", str(tmp_path)]
-    assert main(words) in (0, 3)
+    assert main([*words, "--quiet"]) in (0, 3)
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "promises" in said or "no more often wrong" in said
     assert main([*words, "--payload", "1KiB"]) == 2
     assert "was begun with payload_bytes 64, not 1024" in capsys.readouterr().err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -247,6 +248,75 @@ def test_a_dead_target_is_one_line_and_exit_3(tmp_path: Path, url: str, words: s
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "r").exists()
+
+
+# -- how much is said
+
+
+def test_quiet_says_the_verdict_alone(tmp_path: Path) -> None:
+    with echo_server() as url:
+        words = ("run", "--target", f"a={url}", "--target", f"b={url}", "--rounds", "1", "-o", str(tmp_path / "r"))
+        done = wsbench(*words, "-q", *SHORT[:-1])
+    assert (done.returncode, done.stderr) == (0, "")
+    *alerts, verdict = done.stdout.splitlines()
+    assert verdict.startswith("Insufficient data: 1 paired round")
+    # Of a machine that other work was busy on, that is said as well; nothing else.
+    assert not alerts or "TOO BUSY" in alerts[0]
+    assert (tmp_path / "r" / "report.html").exists()
+
+
+def test_verbose_and_quiet_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-q", "-v"]) == 2
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
+@pytest.mark.lab
+def test_verbose_says_what_the_lab_does_and_every_table(tmp_path: Path) -> None:
+    output = tmp_path / "r"
+    done = wsbench("run", "--arms", "clientonly", "--rounds", "1", "-v", "-o", str(output), *SHORT[:-1])
+    assert done.returncode == 0, done.stderr
+    for words in (r"-m wsbench_client\.worker$", r"-m wsbench_server --port 0", rf"envoy .*{output}/envoy/clientonly"):
+        assert re.search(rf"^pid \d+ started: .*{words}", done.stderr, re.MULTILINE)
+    told = r"^clientonly's client sidecar: Envoy [\d.]+, pid \d+, 127.0.0.1:\d+, admin 127.0.0.1:\d+; \S+/client.json"
+    assert re.search(told, done.stderr, re.MULTILINE)
+    assert "round 1 of 1" in done.stderr
+    assert "Connect latency" in done.stdout
+
+
+def on_a_terminal(argv: list[str], until: bytes, keys: bytes, **environment: str) -> tuple[int, bytes]:
+    """Run it as a terminal's foreground job; once it shows ``until``, type these. Its exit code and all it wrote."""
+    pid, terminal = pty.fork()
+    if not pid:
+        inherited = {name: value for name, value in os.environ.items() if not name.endswith("_COLOR")}
+        os.execve(argv[0], argv, {**inherited, "TERM": "xterm-256color", "COLUMNS": "100", **environment})
+    written, typed = b"", False
+    try:
+        while told := os.read(terminal, 4096):
+            written += told
+            if until in written and not typed:
+                typed = True
+                os.write(terminal, keys)
+    except OSError:
+        pass  # the last of theirs is closed
+    finally:
+        os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), written
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
+def test_ctrl_c_leaves_the_terminal_clean_and_no_color_is_obeyed(tmp_path: Path, environment: dict[str, str]) -> None:
+    argv = [sys.executable, "-m", "wsbench", "run", "--arms", "direct", "--rounds", "9", "-d", "600ms", "-c", "4"]
+    code, written = on_a_terminal([*argv, "-o", str(tmp_path / "r")], b"trial 2 of 9", b"\x03", **environment)
+    assert code == 130
+    live, after = written.rsplit(b"\x1b[?25h", 1)
+    assert live.count(b"\x1b[?25l") == 1
+    assert re.search(rb"direct +measuring", re.sub(rb"\x1b\[[\d;]*m", b"", live))
+    # The view is wiped, line by line, by the last that is written before the summary.
+    wiped, _, summary = after.partition(b"INCOMPLETE")
+    assert b"\x1b[2K" in wiped
+    assert b"trial" not in wiped
+    assert b"by SIGINT in round " in summary
+    assert (re.search(rb"\x1b\[[\d;]*[34]\d", written) is None) is ("NO_COLOR" in environment)
 
 
 # -- bad input

@@ -13,6 +13,7 @@ from tests.bench.report.pages import without_script
 from tests.bench.test_saturation import climbing, trial
 from tests.bench.test_saturation_document import arms, searched
 from wsbench.report import saturation as report
+from wsbench.report.terminal import Detail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,10 +55,18 @@ SEARCHES: dict[str, Callable[[], Saturation]] = {
 }
 
 
-def printed(found: Saturation) -> str:
+def printed(found: Saturation, detail: Detail = Detail.FULL) -> str:
     paper = StringIO()
-    report.print_summary(found, Console(file=paper, width=100))
+    report.print_summary(found, Console(file=paper, width=100), detail)
     return paper.getvalue()
+
+
+def test_in_brief_the_proof_is_a_verdict_and_quietly_there_is_the_headline_alone() -> None:
+    said = printed(two(), Detail.BRIEF)
+    assert "http2 claims that the hop speaks HTTP/2: proved\n" in said
+    assert "http2 claims that the hop speaks HTTP/2: proved. " in printed(two())
+    assert printed(two(), Detail.VERDICT) == "http2 carries more than http1: 1.42x to 2.84x its load.\n"
+    assert printed(disproved(), Detail.VERDICT).strip().startswith("DISPROVED")
 
 
 @pytest.mark.parametrize(
