@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help install run test lint format types check images bench-driver bench-peers bench-memory clean
+.PHONY: help install run test lint format types docs check dist images bench-driver bench-peers bench-memory clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,7 +36,10 @@ types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench/benchmarks
 
-check: lint types test ## all of the above that can fail
+docs: $(READY) ## the site, in build/docs: every link and anchor in it must lead somewhere
+	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env docs build/docs
+
+check: lint types docs test ## all of the above that can fail
 
 images: ## wsbench-server and wsbench-client, by docker, podman or buildah (ENGINE=podman IMAGE_FLAGS="--pull")
 	@ENGINE='$(ENGINE)' .ci/images $(IMAGE_FLAGS)
