@@ -41,6 +41,13 @@ docs: $(READY) ## the site, in build/docs: every link and anchor in it must lead
 
 check: lint types docs test ## all of the above that can fail
 
+# PYTHONS are those that the wheel is tried on: the ones of them that are here.
+PYTHONS ?= $(BIN)/python python3.12 python3.13
+dist: $(READY) ## sdist and wheel, in dist/; each then installed where nothing else is, and run (PYTHONS="python3.12")
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	WSBENCH_DIST=dist WSBENCH_PYTHONS="$(PYTHONS)" $(BIN)/python -m pytest tests/packaging
+
 images: ## wsbench-server and wsbench-client, by docker, podman or buildah (ENGINE=podman IMAGE_FLAGS="--pull")
 	@ENGINE='$(ENGINE)' .ci/images $(IMAGE_FLAGS)
 

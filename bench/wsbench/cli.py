@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from wsbench import __version__
 from wsbench.commands import calibrate, compare, report, run, saturate, serve
+from wsbench.completion import SHELLS, PrintCompletion
 from wsbench.errors import UsageError, WsbenchError
 from wsbench.interruption import exit_code_of
 
@@ -107,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Should the WebSockets in your mesh be tunnelled over HTTP/2? Measured on real Envoys, with proof.",
     )
     parser.add_argument("--version", action="version", version=f"wsbench {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        action=PrintCompletion,
+        help="a script that completes this command's words in your shell, on standard output",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for command in _COMMANDS:
         of_its_own = commands.add_parser(
