@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help install run test lint format types check images bench-driver bench-peers bench-memory clean
+.PHONY: help install run test lint format types docs check dist images bench-driver bench-peers bench-memory clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,7 +36,17 @@ types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench/benchmarks
 
-check: lint types test ## all of the above that can fail
+docs: $(READY) ## the site, in build/docs: every link and anchor in it must lead somewhere
+	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env docs build/docs
+
+check: lint types docs test ## all of the above that can fail
+
+# PYTHONS are those that the wheel is tried on: the ones of them that are here.
+PYTHONS ?= $(BIN)/python python3.12 python3.13
+dist: $(READY) ## sdist and wheel, in dist/; each then installed where nothing else is, and run (PYTHONS="python3.12")
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	WSBENCH_DIST=dist WSBENCH_PYTHONS="$(PYTHONS)" $(BIN)/python -m pytest tests/packaging
 
 images: ## wsbench-server and wsbench-client, by docker, podman or buildah (ENGINE=podman IMAGE_FLAGS="--pull")
 	@ENGINE='$(ENGINE)' .ci/images $(IMAGE_FLAGS)

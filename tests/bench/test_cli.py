@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,25 @@ def test_ctrl_c_where_nobody_listens_for_it_is_no_traceback(
     monkeypatch.setattr("wsbench.commands.report.read_result", interrupted)
     assert main(["report", "somewhere"]) == 130
     assert capsys.readouterr().err == "wsbench: interrupted\n"
+
+
+@pytest.mark.parametrize("command", ["run", "saturate", "compare", "calibrate", "check", "serve", "report"])
+def test_help_is_a_whole_page(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    assert f"examples:\n  wsbench {command} " in said
+    assert "exit codes: 0 " in said
+    assert max(map(len, said.splitlines())) <= 120
+    # No option is explained by its default alone, or not at all.
+    options = re.findall(r"^  (-.*?)(?=^  -|^\S|^$)", said, re.MULTILINE | re.DOTALL)
+    assert len(options) > 1
+    for option in options:
+        words = re.sub(r"\(default:.*?\)", "", " ".join(re.split(r"\n {20,}| {2,}", option)[1:]), flags=re.DOTALL)
+        assert len(words.split()) > 1, option
 
 
 def test_it_runs_as_a_module() -> None:

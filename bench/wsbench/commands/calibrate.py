@@ -17,7 +17,7 @@ from wsbench.commands.experiments import watched
 from wsbench.errors import UsageError, WsbenchError
 from wsbench.exit_codes import EXIT_FAILED, EXIT_OK
 from wsbench.interruption import exit_code_of, run_interruptible
-from wsbench.options import add_detail, count, duration, rate, whole
+from wsbench.options import UNITS, add_detail, count, duration, rate, whole
 from wsbench.report import calibration as report
 from wsbench.storage import OutputFolder
 from wsbench_server.cli import argument
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from wsbench.interruption import Ending
     from wsbench.progress import Watcher
 
-EXAMPLES = """\
+EXAMPLES = f"""\
+{UNITS}
 examples:
   wsbench calibrate -o results/calibration              100 runs, about 45 minutes
   wsbench calibrate -o results/calibration --max-duration 10m
@@ -38,56 +39,87 @@ examples:
   wsbench calibrate -o results/closed --rate max --plant none
                                                         the closed loop: nothing planted
 
-exit codes: 0 the promises hold, 2 usage, 3 they do not, 130 interrupted (finished runs are kept)
+exit codes: 0 the promises hold, 2 usage, 3 they do not, 130 and 143 ended by Ctrl-C and by SIGTERM (finished runs
+are kept)
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     default = CalibrationPlan()
-    parser.add_argument("--runs", type=count, default=100, metavar="N", help="of the study (default: 100)")
-    parser.add_argument(
-        "--max-duration", type=duration, metavar="T", help="make no further run after this time; go on another day"
+    study = parser.add_argument_group("the study")
+    load = parser.add_argument_group("the load")
+    output = parser.add_argument_group("the result")
+    study.add_argument("--runs", type=count, default=100, metavar="N", help="runs of the study (default: 100)")
+    study.add_argument(
+        "--max-duration",
+        type=duration,
+        metavar="T",
+        help="make no further run after this time; the same command goes on later (default: none)",
     )
-    parser.add_argument(
+    study.add_argument(
         "--plant",
         type=argument(_planted),
         default=default.planted,
         metavar="P%,P%",
-        help="delays, as shares of the floor's p50; 'none' for none (default: 10%%,30%%)",
+        help="delays to be found, as shares of the floor's p50; 'none' for none (default: 10%%,30%%)",
     )
-    parser.add_argument(
+    study.add_argument(
         "--base-delay",
         type=argument(parse_duration_ns),
         default="200us",
         metavar="T",
-        help="of the echo server that the others are held against, where something is planted (default: 200us)",
+        help="the delay of the echo server that the others are held against, where any is planted (default: 200us)",
     )
-    parser.add_argument(
-        "-R", "--rate", type=rate, default="2000", metavar="max|N", help="messages a second (default: 2000)"
+    load.add_argument(
+        "-R",
+        "--rate",
+        type=rate,
+        default="2000",
+        metavar="max|N",
+        help="messages a second; max is the closed loop (default: 2000)",
     )
-    parser.add_argument("--rounds", type=count, default=default.rounds, metavar="N", help="of each run (default: 10)")
-    parser.add_argument(
-        "-c", "--connections", type=count, default=default.connections, metavar="N", help="WebSockets (default: 16)"
+    study.add_argument(
+        "--rounds", type=count, default=default.rounds, metavar="N", help="rounds of each run (default: 10)"
     )
-    parser.add_argument("-d", "--duration", type=duration, default="500ms", metavar="T", help="(default: 500ms)")
-    parser.add_argument(
-        "--warmup", type=argument(parse_duration_ns), default="100ms", metavar="T", help="left out (default: 100ms)"
+    load.add_argument(
+        "-c",
+        "--connections",
+        type=count,
+        default=default.connections,
+        metavar="N",
+        help="WebSockets open at once (default: 16)",
     )
-    parser.add_argument(
-        "-p", "--payload", type=argument(parse_size_bytes), default="64", metavar="SIZE", help="(default: 64)"
+    load.add_argument(
+        "-d", "--duration", type=duration, default="500ms", metavar="T", help="measured, per trial (default: 500ms)"
     )
-    parser.add_argument("--seed", type=whole, default=default.seed, metavar="N", help="of the orders (default: 1)")
-    parser.add_argument(
+    load.add_argument(
+        "--warmup",
+        type=argument(parse_duration_ns),
+        default="100ms",
+        metavar="T",
+        help="before it, left out (default: 100ms)",
+    )
+    load.add_argument(
+        "-p",
+        "--payload",
+        type=argument(parse_size_bytes),
+        default="64",
+        metavar="SIZE",
+        help="of a message (default: 64)",
+    )
+    study.add_argument(
+        "--seed", type=whole, default=default.seed, metavar="N", help="orders follow from it (default: 1)"
+    )
+    output.add_argument(
         "-o",
         "--output",
         type=Path,
         default=Path("results/calibration"),
         metavar="DIR",
-        help="one that holds a study of the same plan is gone on with (default: results/calibration)",
+        help="a new folder, or that of a study of the same plan, to go on with it (default: results/calibration)",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what to print (default: text)")
-    output = parser.add_argument_group("what is said")
+    output.add_argument("--format", choices=("text", "json"), default="text", help="what to print (default: text)")
     output.add_argument("--no-progress", action="store_true", help="nothing on standard error while it runs")
     add_detail(output)
 

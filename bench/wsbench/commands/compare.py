@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,20 +25,25 @@ examples:
   wsbench compare base/ new/ --fail-if 'http2.rtt.p99 > +10%' --fail-if 'http2.rate < -5%'
   wsbench compare base/ new/ --format markdown >> "$GITHUB_STEP_SUMMARY"
 
-a condition: {GRAMMAR}
+a condition:
+{textwrap.indent(textwrap.fill(GRAMMAR, 98), "  ")}
   rtt is the response time in the open loop and the service time in the closed one. It fails where the data show the
   change to be beyond the threshold: where the whole interval is. "not shown" does not fail, unless with --strict.
 
-exit codes: 0 nothing that was asked for fails, 2 usage or unlike runs, 4 a condition fails
+exit codes: 0 nothing that was asked for fails, 2 usage, unlike runs or no results, 4 a condition fails
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("base", type=Path, metavar="BASE", help="a folder that 'wsbench run' wrote, or its result.json")
-    parser.add_argument("new", type=Path, metavar="NEW", help="the run to be held against it")
+    parser.add_argument("new", type=Path, metavar="NEW", help="the run to be held against it, likewise")
     parser.add_argument(
-        "--fail-if", action="append", default=[], metavar="CONDITION", help="exit 4 where it is shown; see below"
+        "--fail-if",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="exit with 4 where it is shown (see below); may be given several times",
     )
     parser.add_argument("--strict", action="store_true", help="a condition that the data do not decide fails too")
     parser.add_argument(
@@ -45,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=lambda text: [name.strip() for name in text.split(",")],
         default=[],
         metavar="FIELD,...",
-        help="fields of the plan in which the runs may differ",
+        help="fields of the plan in which the runs may differ, as in connections,payload_bytes (default: none)",
     )
     parser.add_argument(
         "--format", choices=("text", "markdown", "json"), default="text", help="what to print (default: text)"

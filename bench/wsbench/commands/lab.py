@@ -37,6 +37,8 @@ examples:
   wsbench lab up --arms http1,http2 --format json   one line on standard output once it is up, for a script
   wsbench lab render --arms http1,http2 -o rendered
                                                     what Envoy would be given, and nothing started
+
+exit codes: 0 ended by Ctrl-C or SIGTERM (up), or written (render), 2 usage, 3 a part did not start, or died
 """
 
 _UP_EXAMPLES = """\

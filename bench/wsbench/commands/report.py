@@ -15,6 +15,14 @@ from wsbench.storage import OutputFolder, holds_saturation, read_result, read_sa
 if TYPE_CHECKING:
     import argparse
 
+EXAMPLES = """\
+examples:
+  wsbench report results/2026-11-23T10-00-00                writes report.html and report.md again, prints the summary
+  wsbench report results/2026-11-23T10-00-00 --format json  prints the result, older ones in today's form
+
+exit codes: 0 written, 2 usage, or no result there that can be read, 3 the reports cannot be written
+"""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""

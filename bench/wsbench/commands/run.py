@@ -21,6 +21,7 @@ from wsbench.commands.experiments import (
 )
 from wsbench.mesh import mesh_of
 from wsbench.options import (
+    UNITS,
     add_load,
     add_output,
     add_parts,
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
     from wsbench.report.terminal import Detail
     from wsbench.results import Run
 
-EXAMPLES = """\
+EXAMPLES = f"""\
+{UNITS}
 examples:
-  wsbench run                                       all arms, ten rounds, about two minutes
+  wsbench run                                       the four usual arms, ten rounds: about two minutes
   wsbench run --arms http1,http2 -c 256 -p 1KiB     two arms, more connections, larger messages
   wsbench run --rate 5000 --rounds 20               open loop: 5,000 messages a second in all
   wsbench run --until-precision 5% --max-duration 10m
@@ -60,7 +62,8 @@ examples:
                                                     in a pod: its own sidecar witnesses what the hop speaks
   wsbench run --sabotage http2                      break an arm on purpose, see the witnesses catch it
 
-exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 interrupted (what was measured is saved)
+exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 and 143 ended by Ctrl-C and by SIGTERM (the
+complete rounds are saved)
 """
 
 
@@ -73,13 +76,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--rounds",
         type=count,
         metavar="N",
-        help="every arm once a round (default: 10, or as many as the comparisons of these arms need)",
+        help="in each of which every arm is measured once (default: 10, or as many as these arms' comparisons need)",
     )
     load.add_argument(
         "--until-precision",
         type=argument(share),
         metavar="P%",
-        help="go on beyond --rounds until every interval shown is within P%% of its middle, as in 5%%",
+        help="go on beyond --rounds until every interval shown is within P%% of its middle (default: no)",
     )
     load.add_argument(
         "--max-duration",
@@ -96,7 +99,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="messages a second over all connections: the open loop; max is the closed loop (default: max)",
     )
     load.add_argument(
-        "--connect-rate", type=rate, default="max", metavar="max|N", help="connections opened a second (default: max)"
+        "--connect-rate",
+        type=rate,
+        default="max",
+        metavar="max|N",
+        help="connections opened a second; max: four at a time (default: max)",
     )
     load.add_argument(
         "--ramp", type=duration, metavar="T", help="open the connections spread evenly over this time (default: no)"

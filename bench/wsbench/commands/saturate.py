@@ -19,7 +19,7 @@ from wsbench.commands.experiments import (
 )
 from wsbench.errors import UsageError
 from wsbench.mesh import mesh_of
-from wsbench.options import add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
+from wsbench.options import UNITS, add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
 from wsbench.plan import DEFAULT_ARMS, arms_named
 from wsbench.report import saturation as report
 from wsbench.saturating import Saturation
@@ -35,14 +35,16 @@ if TYPE_CHECKING:
     from wsbench.report.terminal import Detail
     from wsbench.saturation_document import Saturation as Document
 
-EXAMPLES = """\
+EXAMPLES = f"""\
+{UNITS}
 examples:
   wsbench saturate                                  direct, http1 and http2: about five minutes
   wsbench saturate --slo p50=2ms,p99=10ms           two objectives, both must hold
   wsbench saturate --arms http1,http2 -c 1000 --resolution 10% --max-duration 10m
   wsbench saturate --target mine=ws://127.0.0.1:8080/ --first-rate 10000
 
-exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 interrupted (what was measured is saved)
+exit codes: 0 valid, 2 usage, 3 a claim disproved or an arm failed, 130 and 143 ended by Ctrl-C and by SIGTERM (what
+was measured is saved)
 """
 
 
@@ -63,16 +65,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=argument(share),
         default="0.1%",
         metavar="P%",
-        help="of the messages may be unanswered, unsent or wrong (default: 0.1%%)",
+        help="the share of messages that may be unanswered, unsent or wrong (default: 0.1%%)",
     )
     search.add_argument(
-        "--first-rate", type=rate, default=default.first, metavar="N", help="messages a second (default: 1000)"
+        "--first-rate",
+        type=rate,
+        default=default.first,
+        metavar="N",
+        help="messages a second to begin with (default: 1000)",
     )
     search.add_argument(
-        "--highest-rate", type=rate, default=default.highest, metavar="N", help="try no higher (default: 1000000)"
+        "--highest-rate",
+        type=rate,
+        default=default.highest,
+        metavar="N",
+        help="messages a second, try no more (default: 1000000)",
     )
     search.add_argument(
-        "--resolution", type=argument(share), default="5%", metavar="P%", help="of the bracket (default: 5%%)"
+        "--resolution",
+        type=argument(share),
+        default="5%",
+        metavar="P%",
+        help="end where the two ends are this near (default: 5%%)",
     )
     search.add_argument(
         "--repeats",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
 DESCRIPTION = cli.DESCRIPTION
+EXAMPLES = cli.EXAMPLES.replace(f"{cli.PROG} ", "wsbench serve ")
 add_options = cli.add_arguments
 
 

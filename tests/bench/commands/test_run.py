@@ -366,7 +366,7 @@ def test_help_has_examples_and_exit_codes() -> None:
     said = wsbench("run", "--help").stdout
     assert "examples:" in said
     assert "exit codes: 0 valid, 2 usage, 3" in said
-    assert re.search(r"--duration T +measured, per trial \(default: 2s\)", said)
+    assert re.search(r"--duration T +how long a trial is measured \(default: 2s\)", said)
 
 
 # -- interrupted
