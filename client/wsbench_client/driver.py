@@ -27,6 +27,7 @@ from wsbench_client.pacing import SECOND_NS, ConstantRate
 from wsbench_client.payload import PayloadRing
 from wsbench_client.plan import DrivePlan, EngineName, endpoint
 from wsbench_client.recording import ErrorKind, Phase, Progress, Recording
+from wsbench_client.resident import resident_kib
 from wsbench_client.sender import PacedSender
 from wsbench_client.timer import clock_ns
 
@@ -104,6 +105,9 @@ class _Drive:
         self.details: dict[ErrorKind, str] = {}
         self.closes: Counter[int] = Counter()
         self.hop_protocols: Counter[str] = Counter()
+        self.connecting_ns = 0
+        self.rss_idle_kib: int | None = None
+        self.rss_connected_kib: int | None = None
         self.open = 0
         self.closing = False
         self.all_closed = anyio.Event()
@@ -111,7 +115,11 @@ class _Drive:
     async def run(self) -> Recording:
         """All phases, and on every way out nothing left open."""
         try:
+            self.rss_idle_kib = resident_kib()
+            begin_ns = clock_ns()
             await self._connect_all()
+            self.connecting_ns = clock_ns() - begin_ns
+            self.rss_connected_kib = resident_kib()
             started_unix_s = time.time()
             window_ns = cpu_ns = 0
             journal = Journal(Window(0, 0), open_loop=self.plan.open_loop)
@@ -335,4 +343,7 @@ class _Drive:
             hop_protocols=dict(self.hop_protocols),
             cpu_ns=cpu_ns,
             peak_rss_kib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            connecting_ns=self.connecting_ns,
+            rss_idle_kib=self.rss_idle_kib,
+            rss_connected_kib=self.rss_connected_kib,
         )
