@@ -119,8 +119,8 @@ class Figures(TypedDict):
     acknowledged in it, and ``goodput_mb_per_s`` is their payload in 10^6 bytes per second (null for other patterns).
     ``unsent`` messages were due but never left (open loop), ``unrecorded`` values did not fit the histogram. ``cold``
     is the first connection of each trial, over a fresh hop, ``warm`` all further ones; ``connect`` and its parts are
-    both together. ``connect_rate`` is how many connections were opened a second, each with its first echo. ``loop_lag`` is how late the driver's own event loop was. ``bound_by`` names what was saturated: see
-    ``limits.Bound``.
+    both together. ``connect_rate`` is how many connections were opened a second, each with its first echo. ``loop_lag``
+    is how late the driver's own event loop was. ``bound_by`` names what was saturated: see ``limits.Bound``.
     """
 
     connect: Latency

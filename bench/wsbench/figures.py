@@ -71,9 +71,7 @@ def figures_of(trials: Sequence[Trial], setting: Setting) -> document.Figures:
     lag = pooled_optional([recording.send_lag for recording in recordings])
     histograms = chain.from_iterable(_histograms(recording) for recording in recordings)
     cost = _Cost(echoes, window_ns, opened / len(trials) if trials else 0)
-    driver = cost.of(
-        sum(recording.cpu_ns for recording in recordings), [trial.driver_growth_bytes for trial in trials]
-    )
+    driver = cost.of(sum(recording.cpu_ns for recording in recordings), [trial.driver_growth_bytes for trial in trials])
     server = cost.of_uses([trial.server for trial in trials if trial.server is not None])
     sidecars = _sidecars(trials, cost) if opened else None
     # A first connection over a hop that was not fresh is neither: it is in the totals alone.

@@ -119,7 +119,7 @@ def connects(result: document.Result) -> Table:
         ("arm", "part", "count", *_CONNECT_PERCENTILES),
         tuple(rows),
         words=1,
-        note=" ".join(filter(None, (_thin_note(rows), _connect_rates(result)))),
+        note=" ".join(filter(None, (_connect_rates(result), _thin_note(rows)))),
     )
 
 
@@ -258,7 +258,8 @@ def costs(result: document.Result) -> Table:
     )
     note = (
         f"us: CPU time per message {reading.answered(result)}. KiB: memory above idle, per connection; "
-        "of few connections it is mostly what a process takes once. On the hop: its connections (TCP; QUIC where it speaks HTTP/3)."
+        "of few connections it is mostly what a process takes once. "
+        "On the hop: its connections (TCP; QUIC where it speaks HTTP/3)."
     )
     return Table("Cost: CPU per message, memory per connection", columns, tuple(rows), note=note)
 
