@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsbench.capacity import PortRange, files_needed, files_words
+from wsbench.capacity import PortRange, check_ports, files_needed, files_words
 from wsbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,15 @@ def port_range() -> PortRange:
     """The local ports that the kernel gives to connections."""
     first, last = _numbers("net/ipv4/ip_local_port_range", _PORTS)
     return PortRange(first, last)
+
+
+def make_room(plan: RunPlan) -> None:
+    """See that the machine allows the plan's connections, and raise what has to be and may be raised.
+
+    Raises UsageError where it does not.
+    """
+    check_ports(plan, port_range())
+    raise_open_files(plan)
 
 
 def raise_open_files(plan: RunPlan) -> None:

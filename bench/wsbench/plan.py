@@ -161,8 +161,8 @@ class RunPlan:
         """The load of one trial.
 
         At a set rate connections are opened when they are due, as many side by side as that takes: to wait for those
-        before would make the rate another one. Where a refusal is claimed all connections are tried at once: Envoy takes a second over each refusal (its
-        delayed close), and no latency is reported that trying them together could spoil.
+        before would make the rate another one. Where a refusal is claimed all are tried at once: Envoy takes a second
+        over each refusal (its delayed close), and no latency is reported that trying them together could spoil.
         """
         connect_rate = self.connections * 1e9 / self.ramp_ns if self.ramp_ns else self.connect_rate
         plan = DrivePlan(

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsbench.arms import Claim
-from wsbench.capacity import check_ports
 from wsbench.driver_process import driver_process
 from wsbench.errors import TargetError
-from wsbench.kernel_limits import port_range, raise_open_files
 from wsbench.lab import LabPlan, open_lab
 from wsbench.measuring import Contender, Trials, failure_words
 from wsbench.pod_sidecar import look_around
@@ -43,14 +41,10 @@ class Stage:
 async def staged(plan: RunPlan, output: Path, mesh: Mesh | None, watcher: Watcher) -> AsyncIterator[Stage]:
     """Start all that the plan needs, and end it on every way out. Logs and configurations go to ``output``.
 
-    Raises UsageError where this machine does not allow so many connections, LabError where a part does not start,
-    TargetError where a target cannot be measured at all.
+    Raises LabError where a part does not start, TargetError where a target cannot be measured at all.
     """
-    ports = port_range()
-    check_ports(plan, ports)
-    raise_open_files(plan)
     async with AsyncExitStack() as stack:
-        driver = await stack.enter_async_context(driver_process(output / "driver.log", plan.workers, ports))
+        driver = await stack.enter_async_context(driver_process(output / "driver.log", plan.workers))
         for target in plan.targets:
             await _probe(driver, target, plan)
         lab = await stack.enter_async_context(open_lab(_lab_plan(plan, output, mesh))) if plan.arms else None

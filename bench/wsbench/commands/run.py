@@ -10,6 +10,7 @@ from rich.console import Console
 from wsbench import hlog
 from wsbench.arms import Outcome
 from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, print_json, reason_of
+from wsbench.kernel_limits import make_room
 from wsbench.mesh import mesh_of
 from wsbench.options import add_load, add_output, add_parts, add_subjects, count, duration, plan_of, rate, share
 from wsbench.progress import watcher_for
@@ -96,6 +97,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, words: list[str]) -> int:
     """Measure, write, print; the exit code."""
     plan = plan_of(arguments)
+    make_room(plan)
     mesh = mesh_of(plan)
     folder = OutputFolder(arguments.output or new_folder(), RESULT)
     folder.claim()

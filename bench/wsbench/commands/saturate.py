@@ -9,6 +9,7 @@ from rich.console import Console
 from wsbench.arms import Outcome
 from wsbench.commands.experiments import carry_out, command_again, conclude, new_folder, print_json, reason_of
 from wsbench.errors import UsageError
+from wsbench.kernel_limits import make_room
 from wsbench.mesh import mesh_of
 from wsbench.options import add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
 from wsbench.plan import DEFAULT_ARMS, arms_named
@@ -85,6 +86,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, words: list[str]) -> int:
     """Search, write, print; the exit code."""
     plan = _plan(arguments)
+    make_room(plan.load)
     mesh = mesh_of(plan.load)
     folder = OutputFolder(arguments.output or new_folder("saturation-"), SATURATION)
     folder.claim()

@@ -603,9 +603,7 @@ def nulls() -> document.Result:
     arms["refused"] = {**blank("refused"), "outcome": "refused"}
     arms["failed"] = {**blank("failed"), "outcome": "failed"}
     half = arm("half", rounds=2)
-    half["sidecars"] = {
-        side: {**cpu(None), "hop_connections": None} for side in ("client", "server")
-    }
+    half["sidecars"] = {side: {**cpu(None), "hop_connections": None} for side in ("client", "server")}
     half["server"] = cpu(None)
     for trial in half["rounds"]:
         trial.update(achieved_rate=None, server=None, sidecars=None, service_time=nothing(), connect=nothing())
