@@ -67,19 +67,20 @@ class Refusal(TypedDict):
 
 
 class ProcessCost(TypedDict):
-    """CPU of one part (all its processes and threads) in the measured windows.
+    """What one part (all its processes and threads) cost: its CPU in the measured windows, and its memory.
 
-    Per message echoed, and in cores: CPU seconds a second.
+    CPU per message echoed, and in cores: CPU seconds a second. Memory above its idle size, per open connection: the
+    driver's before traffic, the others' at the end of the window.
     """
 
     cpu_us_per_message: float | None
     cpu_cores: float | None
+    rss_kib_per_connection: float | None
 
 
 class SidecarCost(ProcessCost):
-    """Cost of one Envoy: CPU, memory above its idle size, and its connections on the hop (TCP, or QUIC of HTTP/3)."""
+    """Cost of one Envoy, and its connections on the hop (TCP, or QUIC of HTTP/3)."""
 
-    rss_kib_per_connection: float | None
     hop_connections: int | None
 
 
@@ -118,8 +119,8 @@ class Figures(TypedDict):
     acknowledged in it, and ``goodput_mb_per_s`` is their payload in 10^6 bytes per second (null for other patterns).
     ``unsent`` messages were due but never left (open loop), ``unrecorded`` values did not fit the histogram. ``cold``
     is the first connection of each trial, over a fresh hop, ``warm`` all further ones; ``connect`` and its parts are
-    both together. ``loop_lag`` is how late the driver's own event loop was. ``bound_by`` names what was saturated: see
-    ``limits.Bound``.
+    both together. ``connect_rate`` is how many connections were opened a second, each with its first echo. ``loop_lag``
+    is how late the driver's own event loop was. ``bound_by`` names what was saturated: see ``limits.Bound``.
     """
 
     connect: Latency
@@ -128,6 +129,7 @@ class Figures(TypedDict):
     first_echo: Latency | None
     cold: ConnectPhases | None
     warm: ConnectPhases | None
+    connect_rate: float | None
     service_time: Latency
     response_time: Latency | None
     send_lag: Latency | None

@@ -11,21 +11,26 @@ import json
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from wsbench.capacity import sources
 from wsbench.errors import LabDownError, LabError
+from wsbench.kernel_limits import port_range
 from wsbench.processes import last_words, spawn
 from wsbench_client import Phase, Recording
 from wsbench_client import Progress as DriveProgress
 from wsbench_client.merging import merged, shares
+from wsbench_client.plan import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from wsbench.capacity import PortRange
     from wsbench.processes import Child
     from wsbench_client import DrivePlan
 
@@ -96,10 +101,11 @@ class Worker:
 
 
 class DriverProcess:
-    """The driver: one worker, or several that share every drive."""
+    """The driver: one worker, or several that share every drive. ``ports`` are those a source address has."""
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[Worker], ports: PortRange) -> None:
         self._workers = workers
+        self._ports = ports
 
     async def drive(self, plan: DrivePlan, on_progress: _OnProgress) -> Recording:
         """One drive, with at most a worker for each connection. ``on_progress`` hears of all workers as of one.
@@ -107,7 +113,8 @@ class DriverProcess:
         Raises LabDownError where a worker has ended; the others finish their part first, which is lost with the drive:
         a part of a load is not the load. Raises LabError and what ``on_progress`` raises as ``Worker.recording`` does.
         """
-        plans = shares(plan, min(len(self._workers), plan.connections))
+        sourced = replace(plan, source_addresses=sources(endpoint(plan.url).host, plan.connections, self._ports))
+        plans = shares(sourced, min(len(self._workers), plan.connections))
         shared = _Shared(self._workers[: len(plans)], plans, on_progress)
         return merged(plan, await shared.drive())
 
@@ -205,15 +212,18 @@ class _Shared:
 
 
 @asynccontextmanager
-async def driver_process(log: Path, workers: int = 1) -> AsyncIterator[DriverProcess]:
-    """A driver of so many processes, ended on every way out. ``log`` takes what they say on standard error."""
+async def driver_process(log: Path, workers: int = 1, ports: PortRange | None = None) -> AsyncIterator[DriverProcess]:
+    """A driver of so many processes, ended on every way out. ``log`` takes what they say on standard error.
+
+    ``ports`` are the local ports of a source address, by default this machine's.
+    """
     async with AsyncExitStack() as stack:
         found = []
         for number in range(1, workers + 1):
             words = log if number == 1 else log.with_name(f"{log.stem}-{number}{log.suffix}")
             name = "the driver's process" if workers == 1 else f"driver worker {number} of {workers}"
             found.append(await stack.enter_async_context(_worker(words, name)))
-        yield DriverProcess(found)
+        yield DriverProcess(found, ports or port_range())
 
 
 @asynccontextmanager

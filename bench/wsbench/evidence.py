@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsbench.envoy import Sidecar
 
 _LINES_WITHIN_S = 5.0
+_LINE_WITHIN_S = 0.001
 _FRESH_WITHIN_S = 5.0
 _POLL_S = 0.02
 _CHUNK_BYTES = 1 << 20
@@ -68,12 +69,12 @@ class Observer:
         )
 
     async def finish(self, opened: int, refused: int) -> Evidence:
-        """What the trial left. Waits until the logs have their new lines, five seconds at most.
+        """What the trial left. Waits until the logs have their new lines, 5 s and 1 ms for each of them at most.
 
         Envoy writes a WebSocket's line when it closes and flushes it a moment later. Of ``refused`` upgrades the client
         sidecar logs every one; the server sidecar may log a single one, as one refused HTTP/2 stream ends a connection.
         """
-        with anyio.move_on_after(_LINES_WITHIN_S):
+        with anyio.move_on_after(_LINES_WITHIN_S + _LINE_WITHIN_S * (opened + refused)):
             while not self._all_written(opened, refused):
                 for watch in self._watches:
                     watch.sidecar.check_alive()

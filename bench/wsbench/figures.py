@@ -70,10 +70,10 @@ def figures_of(trials: Sequence[Trial], setting: Setting) -> document.Figures:
     response = pooled_optional([recording.response_time for recording in recordings])
     lag = pooled_optional([recording.send_lag for recording in recordings])
     histograms = chain.from_iterable(_histograms(recording) for recording in recordings)
-    cost = _Cost(echoes, window_ns)
-    driver = cost.of(sum(recording.cpu_ns for recording in recordings))
-    server = cost.of_uses([trial.server for trial in trials])
-    sidecars = _sidecars(trials, cost, opened)
+    cost = _Cost(echoes, window_ns, opened / len(trials) if trials else 0)
+    driver = cost.of(sum(recording.cpu_ns for recording in recordings), [trial.driver_growth_bytes for trial in trials])
+    server = cost.of_uses([trial.server for trial in trials if trial.server is not None])
+    sidecars = _sidecars(trials, cost) if opened else None
     # A first connection over a hop that was not fresh is neither: it is in the totals alone.
     cold = pooled_phases(trial.recording.cold for trial in trials if trial.fresh_hop)
     warm = pooled_phases(recording.warm for recording in recordings)
@@ -86,6 +86,7 @@ def figures_of(trials: Sequence[Trial], setting: Setting) -> document.Figures:
         first_echo=latency(both.first_echo),
         cold=_phases(cold),
         warm=_phases(warm),
+        connect_rate=_connect_rate(recordings),
         service_time=latency(pooled(recording.service_time for recording in recordings)),
         response_time=latency(response or LatencyHistogram()) if setting.open_loop else None,
         send_lag=latency(lag or LatencyHistogram()) if setting.open_loop else None,
@@ -123,6 +124,12 @@ def _goodput_mb_per_s(recordings: Sequence[Recording]) -> float | None:
     window_ns = sum(recording.window_ns for recording in one_way)
     # Bytes a nanosecond are 10^9 bytes a second.
     return sum(recording.bytes_in_window or 0 for recording in one_way) * 1e3 / window_ns if window_ns else None
+
+
+def _connect_rate(recordings: Sequence[Recording]) -> float | None:
+    opened = sum(recording.opened for recording in recordings)
+    connecting_ns = sum(recording.connecting_ns for recording in recordings)
+    return opened * 1e9 / connecting_ns if opened and connecting_ns else None
 
 
 def _histograms(recording: Recording) -> list[LatencyHistogram]:
@@ -188,42 +195,39 @@ def _summed(counts: Iterable[Mapping[Any, int]]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """CPU in proportion to what was done: ``echoes`` messages in ``window_ns``."""
+    """What was used, in proportion to what it was used for: ``echoes`` in ``window_ns`` over ``connections``."""
 
     echoes: int
     window_ns: int
+    connections: float
 
-    def of(self, cpu_ns: int) -> document.ProcessCost:
+    def of(self, cpu_ns: int, growth_bytes: Sequence[int | None]) -> document.ProcessCost:
+        growth = [found for found in growth_bytes if found is not None] if self.connections else []
         return document.ProcessCost(
             cpu_us_per_message=cpu_ns / 1000 / self.echoes if self.echoes else None,
             cpu_cores=cpu_ns / self.window_ns if self.window_ns else None,
+            # A process keeps much of the memory it once had: the median round is above idle, not above the one before.
+            rss_kib_per_connection=max(pooling.median(growth), 0) / 1024 / self.connections if growth else None,
         )
 
-    def of_uses(self, uses: Sequence[ProcessUse | None]) -> document.ProcessCost | None:
-        found = [use for use in uses if use is not None]
-        return self.of(sum(use.cpu_ns for use in found)) if found else None
+    def of_uses(self, uses: Sequence[ProcessUse]) -> document.ProcessCost | None:
+        return self.of(sum(use.cpu_ns for use in uses), [use.rss_growth_bytes for use in uses]) if uses else None
 
 
-def _sidecars(trials: Sequence[Trial], cost: _Cost, opened: int) -> document.Sidecars | None:
+def _sidecars(trials: Sequence[Trial], cost: _Cost) -> document.Sidecars | None:
     client = [trial.client_sidecar for trial in trials if trial.client_sidecar is not None]
     server = [trial.server_sidecar for trial in trials if trial.server_sidecar is not None]
-    if not (client or server) or not opened:
+    if not (client or server):
         return None
-    connections = opened / len(trials)
-    return document.Sidecars(client=_sidecar(client, cost, connections), server=_sidecar(server, cost, connections))
+    return document.Sidecars(client=_sidecar(client, cost), server=_sidecar(server, cost))
 
 
-def _sidecar(uses: Sequence[ProcessUse], cost: _Cost, connections: float) -> document.SidecarCost | None:
-    if not uses:
+def _sidecar(uses: Sequence[ProcessUse], cost: _Cost) -> document.SidecarCost | None:
+    used = cost.of_uses(uses)
+    if used is None:
         return None
-    growth = [use.rss_growth_bytes for use in uses if use.rss_growth_bytes is not None]
     hop = [use.hop_connections for use in uses if use.hop_connections is not None]
-    return document.SidecarCost(
-        **cost.of(sum(use.cpu_ns for use in uses)),
-        # A process keeps much of the memory it once had: the median round is above idle, not above the round before.
-        rss_kib_per_connection=max(pooling.median(growth), 0) / 1024 / connections if growth else None,
-        hop_connections=max(hop) if hop else None,
-    )
+    return document.SidecarCost(**used, hop_connections=max(hop) if hop else None)
 
 
 def _machine(

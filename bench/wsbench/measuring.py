@@ -78,6 +78,7 @@ class Trials:
         self._watcher = watcher
         self._mesh_around = mesh_around
         self._idle: Mapping[int, Sample] = {}
+        self._driver_idle_kib: int | None = None
         self._costs = ProcessCosts(_pids(lab))
 
     async def note_idle(self) -> None:
@@ -173,11 +174,20 @@ class Trials:
             proof=proof,
             refusal=refusal,
             server=self._use(list(self._lab.server.pids), moments, None) if place and self._lab else None,
+            driver_growth_bytes=self._driver_growth(recording),
             client_sidecar=uses[0],
             server_sidecar=uses[1],
             machine=_machine_use(moments),
             failure=failure_of(contender.claim, recording),
         )
+
+    def _driver_growth(self, recording: Recording) -> int | None:
+        """A process keeps much of what it once had: the idle size is that before the first drive of all."""
+        if self._driver_idle_kib is None:
+            self._driver_idle_kib = recording.rss_idle_kib
+        if self._driver_idle_kib is None or recording.rss_connected_kib is None:
+            return None
+        return (recording.rss_connected_kib - self._driver_idle_kib) * 1024
 
     def _use(self, pids: list[int], moments: Mapping[Phase, _Moment], hop_connections: int | None) -> ProcessUse | None:
         begin, end = moments.get(Phase.MEASURING), moments.get(Phase.DRAINING)

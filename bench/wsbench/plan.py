@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ CLAIMS: Mapping[str, HopProtocol] = MappingProxyType({"http1": HopProtocol.HTTP1
 
 AUTO_SIDECAR, NO_SIDECAR = "auto", "none"
 PROMETHEUS_PATH = "/stats/prometheus"
+# How long each may take without holding up those after it.
+_CONNECTS_WITHIN_S = 0.25
 # A name is also a file's name and a tag in a histogram log.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -157,9 +160,11 @@ class RunPlan:
     def drive_plan(self, url: str, round_number: int, *, refusal_claimed: bool = False) -> DrivePlan:
         """The load of one trial.
 
-        Where a refusal is claimed all connections are tried at once: Envoy takes a second over each refusal (its
-        delayed close), and no latency is reported that trying them together could spoil.
+        At a set rate connections are opened when they are due, as many side by side as that takes: to wait for those
+        before would make the rate another one. Where a refusal is claimed all are tried at once: Envoy takes a second
+        over each refusal (its delayed close), and no latency is reported that trying them together could spoil.
         """
+        connect_rate = self.connections * 1e9 / self.ramp_ns if self.ramp_ns else self.connect_rate
         plan = DrivePlan(
             url=url,
             connections=self.connections,
@@ -168,12 +173,15 @@ class RunPlan:
             payload_bytes=self.payload_bytes,
             payload_kind=self.payload_kind,
             rate=self.rate,
-            connect_rate=self.connections * 1e9 / self.ramp_ns if self.ramp_ns else self.connect_rate,
+            connect_rate=connect_rate,
             engine=self.engine,
             seed=self.seed + round_number,
             payload_mix=self.payload_mix,
             pattern=self.pattern,
         )
+        if connect_rate is not None:
+            side_by_side = math.ceil(connect_rate * _CONNECTS_WITHIN_S)
+            plan = replace(plan, connect_concurrency=max(side_by_side, plan.connect_concurrency))
         return replace(plan, connect_concurrency=self.connections, cold_first=False) if refusal_claimed else plan
 
 

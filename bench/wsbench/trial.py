@@ -28,9 +28,11 @@ class Trial:
     """One arm (or target) in one round.
 
     ``position`` is its place in the round's shuffled order, from 1. ``server`` is the echo server's use, None for a
-    target; ``client_sidecar`` and ``server_sidecar`` are None where there are none. ``machine`` is what the whole
-    machine did in the measured window. ``fresh_hop`` says that no connection was open on the hop before. ``failure`` is
-    None where the trial gave what its arm claims, otherwise the reason it did not.
+    target; ``client_sidecar`` and ``server_sidecar`` are None where there are none. ``driver_growth_bytes`` is how much
+    larger the driver's processes were with all connections open than before their first one ever, None where that is
+    not known. ``machine`` is what the whole machine did in the measured window. ``fresh_hop`` says that no connection
+    was open on the hop before. ``failure`` is None where the trial gave what its arm claims, otherwise the reason it
+    did not.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Trial:
     proof: Proof
     refusal: Refusal | None = None
     server: ProcessUse | None = None
+    driver_growth_bytes: int | None = None
     client_sidecar: ProcessUse | None = None
     server_sidecar: ProcessUse | None = None
     machine: Use | None = None

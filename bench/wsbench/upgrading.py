@@ -8,6 +8,7 @@ _FIGURES: dict[str, Any] = {
     "first_echo": None,
     "cold": None,
     "warm": None,
+    "connect_rate": None,
     "loop_lag": None,
     "goodput_mb_per_s": None,
     "machine": None,
@@ -66,7 +67,8 @@ def _cost(cost: dict[str, Any] | None, rate: float | None) -> dict[str, Any] | N
         return None
     per_message = cost["cpu_us_per_message"]
     cores = None if per_message is None or rate is None else per_message * rate / 1e6
-    return {**cost, "cpu_cores": cores}
+    # Only a sidecar's memory was known then.
+    return {"rss_kib_per_connection": None, **cost, "cpu_cores": cores}
 
 
 def _precision(comparison: dict[str, Any]) -> float | None:

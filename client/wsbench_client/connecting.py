@@ -6,7 +6,9 @@ import asyncio
 import errno
 import resource
 import socket
+import sys
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from wsbench_client.engine import ConnectError
@@ -14,10 +16,14 @@ from wsbench_client.recording import ErrorKind
 from wsbench_client.timer import clock_ns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wsbench_client.plan import Endpoint
 
 _LOCAL_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 _SPARE_FILES = 64
+# ip(7), since Linux 4.2: the port is chosen by connect(), which knows where to, not by bind(), which does not.
+_IP_BIND_ADDRESS_NO_PORT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,14 @@ class Dialer:
     """Connects to the first of a host's addresses that answers, and stays with it.
 
     A name often has two addresses (localhost: ::1, then 127.0.0.1) of which a server listens on one. Once one has
-    answered, every later connection goes there, and its failures are failures.
+    answered, every later connection goes there, and its failures are failures. ``sources`` are the IP addresses to
+    connect from, in turn.
     """
 
-    def __init__(self, addresses: tuple[Address, ...], timeout_s: float) -> None:
+    def __init__(self, addresses: tuple[Address, ...], timeout_s: float, sources: tuple[str, ...] = ()) -> None:
         self._addresses = addresses
         self._timeout_s = timeout_s
+        self._sources: Iterator[str | None] = cycle(sources or (None,))
 
     async def dial(self) -> tuple[socket.socket, int]:
         """A connected socket, and when the attempt that made it began on ``clock_ns``.
@@ -58,10 +66,11 @@ class Dialer:
         Raises ConnectError, that of the last address tried.
         """
         failure: ConnectError | None = None
+        source = next(self._sources)
         for address in self._addresses:
             begin_ns = clock_ns()
             try:
-                sock = await connect_tcp(address, self._timeout_s)
+                sock = await connect_tcp(address, self._timeout_s, source)
             except ConnectError as error:
                 failure = error
                 continue
@@ -71,14 +80,21 @@ class Dialer:
         raise failure
 
 
-async def connect_tcp(address: Address, timeout_s: float) -> socket.socket:
-    """A connected, non-blocking socket with Nagle's algorithm off. Raises ConnectError."""
+async def connect_tcp(address: Address, timeout_s: float, source: str | None = None) -> socket.socket:
+    """A connected, non-blocking socket with Nagle's algorithm off, from ``source`` if that is given.
+
+    Raises ConnectError.
+    """
     loop = asyncio.get_running_loop()
     sock: socket.socket | None = None
     try:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source is not None:
+            if sys.platform == "linux":
+                sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((source, 0))
         await asyncio.wait_for(loop.sock_connect(sock, address.sockaddr), timeout_s)
     except BaseException as error:
         if sock is not None:
@@ -100,12 +116,18 @@ def _error_of(error: OSError, timeout_s: float) -> ConnectError:
 
 
 def raise_file_limit(connections: int) -> None:
-    """Raise the soft limit of open files as far as is needed and allowed.
+    """Raise the limit of open files as far as is needed and allowed; to root the kernel allows more than the hard one.
 
     Where it is not enough the connections beyond it fail as ``local_limit``, each counted.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + _SPARE_FILES
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, needed))
+    except (ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -23,10 +23,13 @@ class Greeting:
     ``on_closed`` is to be given to the engine; it passes on to ``closed`` what was not this greeting's own doing.
     """
 
+    __slots__ = ("_closed", "_end", "_exchange", "_over", "_read_ns")
+
     def __init__(self, exchange: Exchange, closed: Callable[[ErrorKind | None, int], None]) -> None:
         self._exchange = exchange
         self._closed = closed
-        self._over = anyio.Event()
+        # Only while it is waited for: the engine keeps the greeting as long as the connection, and an event is heavy.
+        self._over: anyio.Event | None = None
         self._end: tuple[ErrorKind, int] | None = None
         self._read_ns = 0
 
@@ -38,9 +41,11 @@ class Greeting:
         """
         timeout_s = plan.connect_timeout_ns / 1e9
         if self._exchange.alive:
+            self._over = over = anyio.Event()
             self._exchange.greet(self._answered)
             with anyio.move_on_after(timeout_s):
-                await self._over.wait()
+                await over.wait()
+            self._over = None
         if self._read_ns:
             return self._read_ns
         if self._end is not None:
@@ -55,8 +60,12 @@ class Greeting:
         """The connection is gone. Before it was greeted, that is the greeting's error and counted as such."""
         self._end = (kind, code)
         self._closed(kind if self._read_ns else None, code)
-        self._over.set()
+        self._wake()
 
     def _answered(self, read_ns: int) -> None:
         self._read_ns = read_ns
-        self._over.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._over is not None:
+            self._over.set()

@@ -91,6 +91,9 @@ def merged(plan: DrivePlan, recordings: Sequence[Recording]) -> Recording:
         cpu_ns=sum(one.cpu_ns for one in recordings),
         peak_rss_kib=sum(one.peak_rss_kib for one in recordings),
         cpu_of_workers_ns=tuple(one.cpu_ns for one in recordings),
+        connecting_ns=max(one.connecting_ns for one in recordings),
+        rss_idle_kib=_known_sum([one.rss_idle_kib for one in recordings]),
+        rss_connected_kib=_known_sum([one.rss_connected_kib for one in recordings]),
     )
 
 
@@ -115,6 +118,11 @@ def _added_optional(histograms: Sequence[LatencyHistogram | None]) -> LatencyHis
 def _bytes(counts: Sequence[int | None]) -> int | None:
     found = [count for count in counts if count is not None]
     return sum(found) if found else None
+
+
+def _known_sum(values: Sequence[int | None]) -> int | None:
+    found = [value for value in values if value is not None]
+    return sum(found) if len(found) == len(values) else None
 
 
 def _phases(found: Iterable[ConnectPhases]) -> ConnectPhases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -46,6 +47,9 @@ class DrivePlan:
     ``series_interval_ns`` is the grain of ``Recording.series``. Of a drive that several workers share, ``phase_ns``
     shifts this one's dues, and ``await_start`` makes it wait, connected, for the moment to begin.
 
+    ``source_addresses`` are IP addresses of this machine to connect from, in turn; where there is none the kernel
+    chooses. One address has as many ports as ``net.ipv4.ip_local_port_range`` for each address it connects to.
+
     Raises ValueError, naming the field and the value, for what cannot be driven.
     """
 
@@ -68,6 +72,7 @@ class DrivePlan:
     series_interval_ns: int = 1_000_000_000
     phase_ns: int = 0
     await_start: bool = False
+    source_addresses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         endpoint(self.url)
@@ -90,6 +95,11 @@ class DrivePlan:
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1e9:
                 raise ValueError(f"{name} must be above 0 and at most 1e9 a second, not {value}")
+        for address in self.source_addresses:
+            try:
+                ip_address(address)
+            except ValueError:
+                raise ValueError(f"source_addresses must be IP addresses, not {address!r}") from None
         counts_of(self.mix)
         burst_bytes = self.pattern.burst * self.mix.largest_bytes
         if self.pattern.kind is PatternKind.BURST and burst_bytes > MAX_PAYLOAD_BYTES:
@@ -124,6 +134,7 @@ class DrivePlan:
                 "engine": EngineName(data["engine"]),
                 "payload_kind": PayloadKind(data["payload_kind"]),
                 "payload_mix": mix and PayloadMix(tuple((size, weight) for size, weight in mix["parts"])),
+                "source_addresses": tuple(data.get("source_addresses", ())),
                 "pattern": Pattern.parse(data.get("pattern", "echo")),
             },
         )

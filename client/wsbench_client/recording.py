@@ -76,6 +76,10 @@ class Recording:
     ``echoes_in_window`` counts messages acknowledged inside the window, ``bytes_in_window`` their payload bytes. The
     latter is None for the other patterns.
 
+    ``connecting_ns`` is the time from before the first connection to when the last was greeted or given up.
+    ``rss_idle_kib`` and ``rss_connected_kib`` are this process's resident memory at its two ends, None where the kernel
+    does not say; of a process that has driven before, the first has what it kept of that.
+
     ``errors`` counts failures by kind and ``rejections`` those by HTTP status; ``details`` has the first words of each
     kind. ``closes`` counts close codes (RFC 6455 section 7.4), 1006 where no Close frame came. ``hop_protocols`` counts
     what the handshakes' ``x-wsbench-hop-protocol`` said, under "" where it was absent. ``cpu_ns`` is this process's, in
@@ -108,6 +112,9 @@ class Recording:
     peak_rss_kib: int
     bytes_in_window: int | None = None
     cpu_of_workers_ns: tuple[int, ...] = ()
+    connecting_ns: int = 0
+    rss_idle_kib: int | None = None
+    rss_connected_kib: int | None = None
 
     @property
     def connecting(self) -> ConnectPhases:

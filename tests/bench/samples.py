@@ -108,6 +108,9 @@ def recording(scale: float = 1.0, *, seed: int = 1, open_loop: bool = False, **c
         "hop_protocols": {"": 4},
         "cpu_ns": 10_000_000,
         "peak_rss_kib": 40_000,
+        "connecting_ns": 2_000_000,
+        "rss_idle_kib": 30_000,
+        "rss_connected_kib": 30_048,
     }
     return Recording(**{**fields, **changes})
 
@@ -151,7 +154,8 @@ def trials(
             position=1,
             recording=recording(scale, seed=seed_of(name, number), open_loop=open_loop),
             proof=proof,
-            server=ProcessUse(15_000_000),
+            server=ProcessUse(15_000_000, 100_000),
+            driver_growth_bytes=48 * 1024,
             client_sidecar=use,
             server_sidecar=use,
         )

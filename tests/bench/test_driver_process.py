@@ -1,5 +1,6 @@
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import anyio
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
+from wsbench.capacity import PortRange
 from wsbench.driver_process import driver_process
 from wsbench.echo_server import running_echo_server
 from wsbench.errors import LabDownError, LabError
@@ -34,6 +37,29 @@ def test_one_process_drives_plan_after_plan(on_loop: Callable[..., Any], tmp_pat
         assert Phase.CONNECTING in phases
 
     on_loop(work)
+
+
+def test_where_ports_would_run_out_it_connects_from_several_addresses(
+    on_loop: Callable[..., Any], tmp_path: Path
+) -> None:
+    async def work() -> Counter[str]:
+        seen: Counter[str] = Counter()
+
+        async def echo(connection: ServerConnection) -> None:
+            seen[connection.remote_address[0]] += 1
+            async for message in connection:
+                await connection.send(message)
+
+        async with serve(echo, "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            # Four ports an address, of which two are used.
+            async with driver_process(tmp_path / "driver.log", 2, PortRange(40_000, 40_003)) as driver:
+                plan = DrivePlan(f"ws://127.0.0.1:{port}/", connections=6, duration_ns=10**7, warmup_ns=0)
+                recording = await driver.drive(plan, unheard)
+                assert (recording.opened, recording.errors, recording.plan) == (6, {}, plan)
+        return seen
+
+    assert on_loop(work) == {"127.0.0.1": 2, "127.0.0.2": 2, "127.0.0.3": 2}
 
 
 def test_trouble_in_the_middle_does_not_shift_the_answers_after_it(on_loop: Callable[..., Any], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from wsbench.envoy_config import INBOUND_STAT_PREFIX, OUTBOUND_CLUSTER
@@ -100,6 +101,28 @@ def test_lines_that_never_come_are_not_waited_for_for_ever(
         assert evidence.server.log.count == 0
 
     on_loop(work)
+
+
+@pytest.mark.parametrize(("opened", "refused", "waited_s"), [(0, 3, 0.3), (40, 0, 0.4), (20, 30, 0.5)])
+def test_many_lines_are_waited_for_longer_and_not_for_ever(
+    on_loop: Callable[..., Any],
+    sidecars: tuple[Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    opened: int,
+    refused: int,
+    waited_s: float,
+) -> None:
+    monkeypatch.setattr("wsbench.evidence._LINES_WITHIN_S", 0.0 if opened else 0.27)
+    monkeypatch.setattr("wsbench.evidence._LINE_WITHIN_S", 0.01)
+
+    async def work() -> float:
+        observer = Observer(*sidecars)
+        await observer.begin()
+        begun_s = anyio.current_time()
+        await observer.finish(opened, refused)
+        return anyio.current_time() - begun_s
+
+    assert waited_s - 0.01 < on_loop(work) < 10 * waited_s
 
 
 def test_a_sidecar_that_dies_while_waiting_is_an_error(on_loop: Callable[..., Any], sidecars: tuple[Any, Any]) -> None:

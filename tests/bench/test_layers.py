@@ -15,6 +15,7 @@ ALLOWED = {
 PURE = [
     "access_log",
     "arms",
+    "capacity",
     "cautions",
     "cluster_stats",
     "comparing",

@@ -1,12 +1,14 @@
 """What a trial's outcome is called; how one is made is in the lab's and the commands' tests."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.bench import samples
 from wsbench.arms import ARMS
-from wsbench.measuring import Contender, failure_of, failure_words
+from wsbench.measuring import Contender, Trials, failure_of, failure_words
+from wsbench.progress import Silence
 from wsbench_client import DrivePlan, ErrorKind, Pattern, Recording
 
 
@@ -19,6 +21,15 @@ def test_a_subject_has_its_own_trials_only() -> None:
     subject = contender("http2").subject(trials, "it died")
     assert {trial.name for trial in subject.trials} == {"http2"}
     assert (len(subject.trials), subject.failure, subject.claim["hop_protocol"]) == (3, "it died", "HTTP/2")
+
+
+def test_the_drivers_idle_size_is_that_before_its_first_drive() -> None:
+    trials = Trials(SimpleNamespace(), None, Silence())  # type: ignore[arg-type]
+    grown = [
+        trials._driver_growth(samples.recording(rss_idle_kib=idle, rss_connected_kib=connected))
+        for idle, connected in [(40_000, 44_000), (43_000, 45_000), (44_000, None)]
+    ]
+    assert grown == [4000 * 1024, 5000 * 1024, None]
 
 
 @pytest.mark.parametrize(("name", "claimed"), [("http2", False), ("http2-blocked", True), ("direct", False)])

@@ -61,6 +61,20 @@ def test_a_claimed_refusal_is_tried_on_all_connections_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "side_by_side"),
+    [
+        ({}, 4),
+        ({"connect_rate": 1000.0}, 250),
+        ({"connect_rate": 1.0}, 4),
+        # 50 in half a second
+        ({"ramp_ns": 500_000_000}, 25),
+    ],
+)
+def test_a_set_connect_rate_does_not_wait_for_slow_ones(changes: dict[str, Any], side_by_side: int) -> None:
+    assert plan(connections=50, **changes).drive_plan("ws://x/", 1).connect_concurrency == side_by_side
+
+
+@pytest.mark.parametrize(
     ("text", "target"),
     [
         ("a=ws://h:1/p?q=1", Target("a", "ws://h:1/p?q=1")),

@@ -51,8 +51,11 @@ def test_costs_are_sums_over_sums() -> None:
     http1 = valid(usual())["arms"]["http1"]
     echoes = 8 * round(1000 / 3)
     assert http1["driver"]["cpu_us_per_message"] == pytest.approx(8 * 10_000 / echoes)
+    assert http1["driver"]["rss_kib_per_connection"] == pytest.approx(48 / 4)
+    assert http1["connect_rate"] == pytest.approx(4 / 2e-3)
     assert http1["server"] is not None
     assert http1["server"]["cpu_us_per_message"] == pytest.approx(8 * 15_000 / echoes)
+    assert http1["server"]["rss_kib_per_connection"] == pytest.approx(100_000 / 1024 / 4)
     assert http1["sidecars"] is not None
     assert http1["sidecars"]["client"] == {
         "cpu_cores": pytest.approx(0.02),

@@ -36,9 +36,9 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ports that were dialled, in order."""
     ports: list[int] = []
 
-    async def noting(address: Any, timeout_s: float) -> socket.socket:
+    async def noting(address: Any, timeout_s: float, source: str | None) -> socket.socket:
         ports.append(address.sockaddr[1])
-        return await connect_tcp(address, timeout_s)
+        return await connect_tcp(address, timeout_s, source)
 
     monkeypatch.setattr("wsbench_client.connecting.connect_tcp", noting)
     return ports
@@ -80,6 +80,28 @@ async def test_where_none_answers(free_port: int, tried: list[int]) -> None:
         await Dialer((address(free_port), address(free_port)), 1).dial()
     assert raised.value.kind is ErrorKind.REFUSED
     assert tried == [free_port, free_port]
+
+
+async def test_sources_are_taken_in_turn(listening: socket.socket) -> None:
+    dialer = Dialer((address(listening.getsockname()[1]),), 1, ("127.0.0.2", "127.0.0.3"))
+    made = [(await dialer.dial())[0] for _ in range(4)]
+    found = [sock.getsockname()[0] for sock in made]
+    for sock in made:
+        sock.close()
+    assert found == ["127.0.0.2", "127.0.0.3"] * 2
+
+
+async def test_the_port_is_chosen_for_the_destination_so_that_two_may_share_it(listening: socket.socket) -> None:
+    """A port that bind() had chosen would be taken from all destinations."""
+    with await connect_tcp(address(listening.getsockname()[1]), 1, "127.0.0.2") as sock:
+        assert sock.getsockopt(socket.IPPROTO_IP, 24) == 1  # IP_BIND_ADDRESS_NO_PORT
+        assert sock.getsockname()[1]
+
+
+async def test_a_source_that_is_not_ours_is_a_limit_of_this_machine(listening: socket.socket) -> None:
+    with pytest.raises(ConnectError) as raised:
+        await connect_tcp(address(listening.getsockname()[1]), 1, "192.0.2.1")
+    assert raised.value.kind is ErrorKind.LIMIT
 
 
 async def test_a_full_backlog_times_out(listening: socket.socket) -> None:
@@ -144,7 +166,7 @@ async def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ((256, 4096), 100, None),
         ((256, 4096), 1000, (1064, 4096)),
-        ((256, 512), 1000, (512, 512)),
+        ((256, 512), 1000, (1064, 1064)),
         ((256, resource.RLIM_INFINITY), 1000, (1064, resource.RLIM_INFINITY)),
         ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), 1000, None),
     ],
@@ -157,3 +179,17 @@ async def test_the_limit_of_files_is_raised_as_far_as_needed(
     monkeypatch.setattr(resource, "setrlimit", lambda _what, limit: asked.append(limit))
     raise_file_limit(connections)
     assert asked == ([expected] if expected else [])
+
+
+async def test_a_hard_limit_that_may_not_be_raised_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[tuple[int, int]] = []
+
+    def allow(_what: int, limit: tuple[int, int]) -> None:
+        if limit[1] > 512:
+            raise ValueError("not allowed to raise maximum limit")
+        kept.append(limit)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (256, 512))
+    monkeypatch.setattr(resource, "setrlimit", allow)
+    raise_file_limit(1000)
+    assert kept == [(512, 512)]

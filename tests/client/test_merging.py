@@ -52,6 +52,10 @@ def test_nothing_is_lost(parts: list[Recording]) -> None:
     assert whole.plan is PLAN
     for name in ("opened", "sent", "received", "unanswered", "unsent", "mismatched", "echoes_in_window", "cpu_ns"):
         assert getattr(whole, name) == sum(getattr(part, name) for part in parts)
+    assert whole.connecting_ns == max(part.connecting_ns for part in parts)
+    for name in ("rss_idle_kib", "rss_connected_kib"):
+        known = [getattr(part, name) for part in parts]
+        assert getattr(whole, name) == (None if None in known else sum(known))
     for name in ("service_time", "loop_lag"):
         total = LatencyHistogram()
         for part in parts:

@@ -107,6 +107,16 @@ def test_a_burst_through_json_and_back() -> None:
     assert DrivePlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
+def test_a_source_that_is_no_address_is_named() -> None:
+    with pytest.raises(ValueError, match="source_addresses must be IP addresses, not 'localhost'"):
+        DrivePlan(URL, source_addresses=("127.0.0.1", "localhost"))
+
+
+def test_source_addresses_through_json_and_back() -> None:
+    plan = DrivePlan(URL, source_addresses=("127.0.0.1", "127.0.0.2"))
+    assert DrivePlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
 def test_a_single_size_is_a_mix_of_one() -> None:
     assert DrivePlan(URL, payload_bytes=5).mix == PayloadMix.of(5)
     mix = PayloadMix(((64, 3.0), (128, 1.0)))

@@ -41,6 +41,7 @@ recordings = st.builds(
     response_time=st.none() | histograms(), send_lag=st.none() | histograms(),
     started_unix_s=st.floats(0, 1e10), window_ns=counts, echoes_in_window=counts, opened=counts, sent=counts,
     received=counts, unanswered=counts, unsent=counts, mismatched=counts, cpu_ns=counts, peak_rss_kib=counts,
+    connecting_ns=counts, rss_idle_kib=st.none() | counts, rss_connected_kib=st.none() | counts,
     errors=st.dictionaries(st.sampled_from(ErrorKind), counts),
     rejections=st.dictionaries(st.integers(100, 999), counts),
     details=st.dictionaries(st.sampled_from(ErrorKind), st.text()),

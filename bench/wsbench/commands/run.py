@@ -19,6 +19,7 @@ from wsbench.commands.experiments import (
     reason_of,
     watched,
 )
+from wsbench.kernel_limits import make_room
 from wsbench.mesh import mesh_of
 from wsbench.options import (
     UNITS,
@@ -117,6 +118,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, words: list[str]) -> int:
     """Measure, write, print; the exit code."""
     plan = plan_of(arguments)
+    make_room(plan)
     mesh = mesh_of(plan)
     folder = OutputFolder(arguments.output or new_folder(), RESULT)
     folder.claim()

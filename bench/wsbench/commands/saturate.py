@@ -18,6 +18,7 @@ from wsbench.commands.experiments import (
     watched,
 )
 from wsbench.errors import UsageError
+from wsbench.kernel_limits import make_room
 from wsbench.mesh import mesh_of
 from wsbench.options import UNITS, add_load, add_output, add_parts, add_subjects, duration, plan_of, rate, share
 from wsbench.plan import DEFAULT_ARMS, arms_named
@@ -108,6 +109,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, words: list[str]) -> int:
     """Search, write, print; the exit code."""
     plan = _plan(arguments)
+    make_room(plan.load)
     mesh = mesh_of(plan.load)
     folder = OutputFolder(arguments.output or new_folder("saturation-"), SATURATION)
     folder.claim()

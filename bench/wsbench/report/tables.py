@@ -119,8 +119,17 @@ def connects(result: document.Result) -> Table:
         ("arm", "part", "count", *_CONNECT_PERCENTILES),
         tuple(rows),
         words=1,
-        note=_thin_note(rows),
+        note=" ".join(filter(None, (_connect_rates(result), _thin_note(rows)))),
     )
+
+
+def _connect_rates(result: document.Result) -> str:
+    known = [
+        f"{name} {wording.rate(arm['connect_rate'])}"
+        for name, arm in result["arms"].items()
+        if reading.stands(arm) and arm["connect_rate"] is not None
+    ]
+    return f"Opened a second, each with its first echo: {', '.join(known)}." if known else ""
 
 
 def _connect_parts(arm: document.ArmResult) -> list[tuple[str, document.Latency]]:
@@ -229,8 +238,8 @@ def costs(result: document.Result) -> Table:
         cells = [Cell(_cpu(process)) for process in processes]
         cells.append(Cell(wording.amount(sum(known) if known else None)))
         cells.extend(
-            Cell(wording.NOTHING if sidecar is None else wording.amount(sidecar["rss_kib_per_connection"]))
-            for sidecar in (client, server)
+            Cell(wording.NOTHING if process is None else wording.amount(process["rss_kib_per_connection"]))
+            for process in processes
         )
         cells.append(Cell(wording.whole(verdict.hop_connections(arm))))
         rows.append(Row(name, tuple(cells)))
@@ -241,12 +250,15 @@ def costs(result: document.Result) -> Table:
         "server sidecar us",
         "server us",
         "all us",
+        "driver KiB",
         "client sidecar KiB",
         "server sidecar KiB",
+        "server KiB",
         "on the hop",
     )
     note = (
-        f"us: CPU time per message {reading.answered(result)}. KiB: memory above idle, per connection. "
+        f"us: CPU time per message {reading.answered(result)}. KiB: memory above idle, per connection; "
+        "of few connections it is mostly what a process takes once. "
         "On the hop: its connections (TCP; QUIC where it speaks HTTP/3)."
     )
     return Table("Cost: CPU per message, memory per connection", columns, tuple(rows), note=note)

@@ -95,6 +95,38 @@ def test_sidecars_cost_and_http2_shares_its_connection(run: tuple[subprocess.Com
 
 
 @pytest.mark.lab
+def test_many_connections_are_light_and_share_more_than_one_of_the_hop(tmp_path: Path) -> None:
+    """The command of docs/scale.md with fewer; the bar of the driver's memory is issue 6's."""
+    words = (
+        "--arms",
+        "http2",
+        "-c",
+        "1500",
+        "-R",
+        "500",
+        "--rounds",
+        "1",
+        "--no-progress",
+        "--server-engine",
+        "picows",
+    )
+    done = wsbench("run", *words, "-o", str(tmp_path / "r"))
+    assert done.returncode == 0, done.stderr
+    arm = result_of(tmp_path / "r")["arms"]["http2"]
+    assert (arm["proof"]["verdict"], arm["errors"], arm["unanswered"], arm["connect"]["count"]) == (
+        "proved",
+        {},
+        0,
+        1500,
+    )
+    # Streams are 1,024 a connection.
+    assert arm["sidecars"]["client"]["hop_connections"] == 2
+    assert 1 < arm["driver"]["rss_kib_per_connection"] < 20
+    assert 1 < arm["server"]["rss_kib_per_connection"] < 20
+    assert arm["connect_rate"] > 10
+
+
+@pytest.mark.lab
 def test_two_rounds_are_too_few_to_compare(run: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     result = result_of(run[1])
     assert {comparison["verdict"] for comparison in result["comparisons"]} == {"insufficient data"}
@@ -328,6 +360,7 @@ def test_ctrl_c_leaves_the_terminal_clean_and_no_color_is_obeyed(tmp_path: Path,
         (["--arms", "http9"], "unknown arm 'http9': choose from direct"),
         (["--arms", ""], "nothing to measure"),
         (["--connections", "0"], "'0' is not a whole number of 1 or more"),
+        (["--connections", "9999999"], "--connections 9999999: a sidecar connects to the next one"),
         (["--connections", "1e3"], "'1e3' is not a whole number"),
         (["--duration", "banana"], "'banana' is not a time"),
         (["--duration", "0s"], "'0s' is no time to measure in"),

@@ -111,6 +111,7 @@ def figures(
         "first_echo": latency(180.0 * shrink, connections),
         "cold": phases(900.0 * shrink, max(connections // 64, 1)),
         "warm": phases(410.0 * shrink, connections),
+        "connect_rate": 1_850.0 / shrink,
         "service_time": echo,
         "response_time": None if rate is None else latency(median_us * 1.15, received, 0.6),
         "send_lag": None if rate is None else latency(7.2, received),
@@ -125,19 +126,20 @@ def figures(
         "unrecorded": 0,
         "errors": {},
         "closes": {"1000": connections},
-        "driver": cpu(14.2),
-        "server": cpu(21.7) if lab else None,
+        "driver": cpu(14.2, kib_per_connection=10.4),
+        "server": cpu(21.7, kib_per_connection=14.1) if lab else None,
         "sidecars": cost,
         "machine": {"busy_cores": 1.6, "others_cores": 0.05 if lab else None, "steal_cores": 0.01},
         "bound_by": [],
     }
 
 
-def cpu(us_per_message: float | None) -> dict[str, float | None]:
+def cpu(us_per_message: float | None, kib_per_connection: float | None = None) -> dict[str, float | None]:
     """What 30,000 messages a second make of it."""
     return {
         "cpu_us_per_message": us_per_message,
         "cpu_cores": None if us_per_message is None else us_per_message * 0.03,
+        "rss_kib_per_connection": kib_per_connection,
     }
 
 
@@ -601,9 +603,7 @@ def nulls() -> document.Result:
     arms["refused"] = {**blank("refused"), "outcome": "refused"}
     arms["failed"] = {**blank("failed"), "outcome": "failed"}
     half = arm("half", rounds=2)
-    half["sidecars"] = {
-        side: {**cpu(None), "rss_kib_per_connection": None, "hop_connections": None} for side in ("client", "server")
-    }
+    half["sidecars"] = {side: {**cpu(None), "hop_connections": None} for side in ("client", "server")}
     half["server"] = cpu(None)
     for trial in half["rounds"]:
         trial.update(achieved_rate=None, server=None, sidecars=None, service_time=nothing(), connect=nothing())
