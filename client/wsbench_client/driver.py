@@ -59,8 +59,8 @@ async def drive(
     asks to ``await_start``, ``start`` is awaited once all is connected, and gives the time on ``clock_ns`` at which
     traffic begins. Cancelling the task closes every connection.
 
-    A plan that gives a ``stretch_ns`` needs ``told``: what is recorded is handed to it, and it says when the drive is to
-    end; the recording returned then has only what no stretch has.
+    A plan that gives a ``stretch_ns`` needs ``told``: what is recorded is handed to it, and it says when the drive is
+    to end; the recording returned then has only what no stretch has.
     """
     async with anyio.create_task_group() as tasks:
         recording = await _Drive(plan, on_progress, start, told, tasks).run()

@@ -1,7 +1,7 @@
 """What the Locust users of one process have done and nobody has been told of yet.
 
-The path of a message appends integers; buckets are computed a batch at a time, as in the driver's journal. Knows neither
-Locust nor gevent: users note, whoever reports takes.
+The path of a message appends integers; buckets are computed a batch at a time, as in the driver's journal. Knows
+neither Locust nor gevent: users note, whoever reports takes.
 """
 
 from __future__ import annotations

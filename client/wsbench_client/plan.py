@@ -44,9 +44,9 @@ class DrivePlan:
 
     The first connection is opened alone where ``cold_first``: over a proxy it finds a hop without connections.
     ``series_interval_ns`` is the grain of ``Recording.series``. Of a drive that several workers share, ``phase_ns``
-    shifts this one's dues, and ``await_start`` makes it wait, connected, for the moment to begin. ``stretch_ns`` is of a
-    drive whose end is not known beforehand: what is recorded is handed on every so often, cut where the wall clock shows
-    a multiple of it, and ``duration_ns`` is the longest that it may take.
+    shifts this one's dues, and ``await_start`` makes it wait, connected, for the moment to begin. ``stretch_ns`` is of
+    a drive whose end is not known beforehand: what is recorded is handed on every so often, cut where the wall clock
+    shows a multiple of it, and ``duration_ns`` is the longest that it may take.
 
     Raises ValueError, naming the field and the value, for what cannot be driven.
     """

@@ -58,6 +58,11 @@ class Stretch:
         """The one of that name; an empty one where nothing was recorded."""
         return self.histograms.get(name) or LatencyHistogram()
 
+    @property
+    def round_trip(self) -> LatencyHistogram:
+        """Response time where messages were due at a set rate, otherwise service time."""
+        return self.histograms.get("response_time") or self.histogram("service_time")
+
     def interval(self, length_ns: int) -> int:
         """The number of the wall clock's interval, each so long, that this is of: that of its middle."""
         return (self.begin_unix_ns + self.end_unix_ns) // 2 // length_ns
@@ -66,7 +71,6 @@ class Stretch:
         """The same as the recording of a drive of ``plan``. Every connection is a warm one: none was opened alone."""
         window_ns = self.end_unix_ns - self.begin_unix_ns
         service_time, response_time = self.histogram("service_time"), self.histograms.get("response_time")
-        encoded = (response_time or service_time).encode()
         return Recording(
             plan=plan,
             opened=self.opened,
@@ -76,7 +80,7 @@ class Stretch:
             response_time=response_time or (LatencyHistogram() if plan.open_loop else None),
             send_lag=self.histograms.get("send_lag") or (LatencyHistogram() if plan.open_loop else None),
             loop_lag=self.histogram("loop_lag"),
-            series=(Interval(0, window_ns, self.received, encoded),),
+            series=(Interval(0, window_ns, self.received, self.round_trip.encode()),),
             started_unix_s=self.begin_unix_ns / _NS,
             window_ns=window_ns,
             echoes_in_window=self.received,

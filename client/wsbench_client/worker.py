@@ -6,8 +6,8 @@ Lines of JSON both ways. On standard input: a ``DrivePlan`` each line, driven on
 A plan that is to ``await_start`` stops at the phase ``ready`` until a line ``{"start_ns": ...}`` says when traffic
 begins, on CLOCK_MONOTONIC: so several workers begin together.
 
-A plan with a ``stretch_ns`` is the last: ``{"stretch": ...}`` comes every so often, until any line, or the end of input,
-says that the drive is to end; then the last stretch and ``{"ended": true}``.
+A plan with a ``stretch_ns`` is the last: ``{"stretch": ...}`` comes every so often, until any line, or the end of
+input, says that the drive is to end; then the last stretch and ``{"ended": true}``.
 """
 
 from __future__ import annotations
