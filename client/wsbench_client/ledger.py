@@ -51,10 +51,9 @@ class Ledger:
         self._begin_ns = clock_ns()
         self._cpu_ns = time.process_time_ns()
 
-    @property
-    def unix_offset_ns(self) -> int:
-        """What turns ``clock_ns`` into nanoseconds since the epoch."""
-        return self._to_unix_ns
+    def left_ns(self, interval_ns: int) -> int:
+        """How long it is until the wall clock shows a multiple of ``interval_ns``."""
+        return interval_ns - (clock_ns() + self._to_unix_ns) % interval_ns
 
     def note_exchange(self, latency_ns: int) -> None:
         """A message was answered, so long after it was sent."""
@@ -93,6 +92,13 @@ class Ledger:
 
     def take(self) -> list[Stretch]:
         """All that was noted since the last time, as stretches; they are forgotten here."""
+        self.cut()
+        taken = list(self._handed)
+        self._handed.clear()
+        return taken
+
+    def cut(self) -> None:
+        """End a stretch here, and begin the next."""
         self._judge()
         now_ns, cpu_ns = clock_ns(), time.process_time_ns()
         received = self._service_time.count
@@ -118,15 +124,13 @@ class Ledger:
             hop_protocols=dict(self._hop_protocols),
             histograms={name: one for name, one in found.items() if one.count or one.unrecorded},
         )
-        taken = [*self._handed, stretch]
-        self._handed.clear()
+        self._handed.append(stretch)
         self._service_time = LatencyHistogram()
         self._connecting = ConnectPhases()
         self._mismatched = self._unanswered = self._opened = 0
         for counter in (self._errors, self._rejections, self._closes, self._hop_protocols):
             counter.clear()
         self._begin_ns, self._cpu_ns = now_ns, cpu_ns
-        return taken
 
     def forget(self) -> None:
         """Begin anew: nothing was done yet."""

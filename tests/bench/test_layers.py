@@ -30,6 +30,8 @@ PURE = [
     "plan",
     "proof",
     "limits",
+    "locust_document",
+    "locust_fleet",
     "results",
     "statistics",
     "trial",
