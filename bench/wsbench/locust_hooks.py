@@ -142,7 +142,10 @@ class _Worker:
         self._refuse(msg.data["version"])
 
     def _refuse(self, master: str | None) -> None:
-        self._fail(f"this worker has wsbench {__version__} and its master {master}: install the same on both")
+        if master is None:
+            self._give_up()
+        else:
+            self._fail(f"this worker has wsbench {__version__}, its master {master}: install the same on both")
 
     def _give_up(self) -> None:
         self._fail(

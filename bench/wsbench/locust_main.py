@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _DEFAULT_USER = "EchoUser"
 _NO_LOCUSTFILE = "locustfile.py"
+_LOCUSTS = "locust"
+"""What the names of Locust's own files begin with."""
+
 _PATIENCE_S = 60.0
 _TRY_EVERY_S = 0.2
 _NS = 1_000_000_000
@@ -51,6 +54,12 @@ def add_options(parser: LocustArgumentParser) -> None:
         metavar="DIR",
         help="result.json, logs, reports, Locust's CSV and HTML; of a worker only the log of what it recorded itself "
         "(default: results/locust-<time>; of a worker: nothing)",
+    )
+    group.add_argument(
+        "--format",
+        choices=("text", "line"),
+        default="text",
+        help="line prints the result's content too, as one line of JSON on standard output (default: text)",
     )
     group.add_argument(
         "--interval",
@@ -71,7 +80,7 @@ def add_options(parser: LocustArgumentParser) -> None:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run Locust, which ends the process. Raises UsageError for what it would not have noticed before it is too late."""
+    """Run Locust, which ends the process. Raises UsageError for what it would notice too late, or never."""
     events.init_command_line_parser.add_listener(add_options)
     sys.argv = ["wsbench locust", *words]
     options, _ = argument_parser.get_parser().parse_known_args(words)
@@ -84,12 +93,12 @@ def main(words: Sequence[str]) -> None:
     elif not _only_says_something(options):
         path = Path(options.output) if options.output else new_folder("locust-")
         _check(options, of_ours=options.locustfile == _NO_LOCUSTFILE)
-        folder = OutputFolder(path)
-        folder.claim()
+        OutputFolder(path).claim()
         sys.argv += _in_folder(options, path)
         command = shlex.join(["python", "-m", "wsbench", "locust", *words])
-        locust_hooks.install(Output(path, options.interval, command), None)
-        atexit.register(_abandon, folder)
+        output = Output(path, options.interval, command, say_line=options.format == "line")
+        locust_hooks.install(output, None)
+        atexit.register(_abandon, output)
     locust.main.main()
 
 
@@ -107,8 +116,8 @@ def _completed(words: Sequence[str], options: argparse.Namespace) -> list[str]:
 
 def _in_folder(options: argparse.Namespace, path: Path) -> list[str]:
     """Locust's own files go there too, unless they are asked for elsewhere."""
-    csv = [] if options.csv_prefix else ["--csv", str(path / "locust")]
-    html = [] if options.html_file else ["--html", str(path / "locust.html")]
+    csv = [] if options.csv_prefix else ["--csv", str(path / _LOCUSTS)]
+    html = [] if options.html_file else ["--html", str(path / f"{_LOCUSTS}.html")]
     return [*csv, *html]
 
 
@@ -117,7 +126,7 @@ def _only_says_something(options: argparse.Namespace) -> bool:
 
 
 def _check(options: argparse.Namespace, *, of_ours: bool) -> None:
-    """Raise UsageError for a load that cannot be driven; what the web UI or another's locustfile may say is left to it."""
+    """Raise UsageError for a load that cannot be driven; what the web UI or another locustfile may say is theirs."""
     if not options.host and (not of_ours or not options.headless):
         return
     if not options.host:
@@ -152,10 +161,15 @@ def _await_master(host: str, port: int, patience_s: float) -> None:
         time.sleep(_TRY_EVERY_S)
 
 
-def _abandon(folder: OutputFolder) -> None:
-    """A folder with nothing but what Locust writes of no request at all says nothing."""
-    if folder.path.is_dir() and not any(folder.path.iterdir()):
-        folder.path.rmdir()
+def _abandon(output: Output) -> None:
+    """Where no test was begun, what Locust has written of it says nothing."""
+    path = output.folder.path
+    if output.tests or not path.is_dir():
+        return
+    for file in (*path.glob(f"{_LOCUSTS}_*.csv"), *path.glob(f"{_LOCUSTS}.html")):
+        file.unlink()
+    if not any(path.iterdir()):
+        path.rmdir()
 
 
 def _interval_ns(text: str) -> int:

@@ -12,6 +12,7 @@ import locust
 from wsbench import __version__, environment
 from wsbench.errors import WsbenchError
 from wsbench.arms import Outcome
+from wsbench.commands.experiments import print_json
 from wsbench.exit_codes import EXIT_FAILED
 from wsbench.locust_document import Asked, About, locust_document, logs
 from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE
@@ -34,13 +35,17 @@ _SHORT_BY_S = 1.0
 
 
 class Output:
-    """Where the results of one process's tests go: the first to ``path``, the next of the web UI to ``path``-2, ..."""
+    """Where the results of one process's tests go: the first to ``path``, the next of the web UI to ``path``-2, ...
 
-    def __init__(self, path: Path, interval_ns: int, command: str) -> None:
+    ``tests`` counts those begun.
+    """
+
+    def __init__(self, path: Path, interval_ns: int, command: str, *, say_line: bool = False) -> None:
         self.interval_ns = interval_ns
+        self.tests = 0
         self._path = path
         self._command = command
-        self._tests = 0
+        self._say_line = say_line
         self._started_at = ""
         self._begun_s = 0.0
         self._environment = environment.capture(None)
@@ -48,11 +53,11 @@ class Output:
     @property
     def folder(self) -> OutputFolder:
         """That of the test that runs."""
-        return OutputFolder(self._path if self._tests < 2 else self._path.with_name(f"{self._path.name}-{self._tests}"))
+        return OutputFolder(self._path if self.tests < 2 else self._path.with_name(f"{self._path.name}-{self.tests}"))
 
     def begin(self) -> None:
         """A test begins."""
-        self._tests += 1
+        self.tests += 1
         self._started_at = environment.now()
         self._begun_s = time.monotonic()
         self._environment = environment.capture(None)
@@ -77,7 +82,7 @@ class Output:
             logger.warning("wsbench: incomplete: %s", words)
         folder = self.folder
         try:
-            if self._tests > 1:
+            if self.tests > 1:
                 folder.claim()
             result = locust_document(asked, fleet, about)
             folder.write_json(RESULT, result)
@@ -88,6 +93,8 @@ class Output:
         except (ValueError, WsbenchError) as error:
             logger.error("wsbench: error: %s", error)
             return EXIT_FAILED
+        if self._say_line:
+            print_json(result, "line")
         logger.info("wsbench: report: %s   result: %s", folder.path / "report.html", folder.path / RESULT)
         failed = any(arm["outcome"] == Outcome.FAILED for arm in result["arms"].values())
         return EXIT_FAILED if missing or failed else None

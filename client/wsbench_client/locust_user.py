@@ -38,7 +38,7 @@ class MismatchError(Exception):
 
 
 class WebSocketUser(User):
-    """One WebSocket to ``host``, opened when the user starts, and again after it was lost.
+    """One WebSocket to ``host``: opened when the user starts, and again when it was lost.
 
     A task calls ``exchange``, or ``send`` and ``receive``. What they find is told to Locust as the requests
     "tcp connect", "upgrade" and "message" of type WS, and noted to the nanosecond for wsbench. When the user is stopped,
