@@ -1,6 +1,6 @@
-"""Messages per CPU second of Locust's users: the driver user beside the plain one, and the libraries beneath the latter.
+"""Messages per CPU second of Locust's users: the driver user, the plain one, and the libraries that could carry it.
 
-As ``peers.py``: 64 WebSockets with 64-byte messages in the closed loop against one echo server of this run, all measured
+As ``peers.py``: 64 WebSockets with 64-byte messages in the closed loop against one echo server of this run, measured
 from outside, by the messages that the server counted over the CPU time of all the client's processes. Exit code 1 where
 the driver user does less than 5 times what the plain user does, or ``websocket-client`` is not the cheaper library.
 """

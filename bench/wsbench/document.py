@@ -312,8 +312,8 @@ class Result(TypedDict):
     """The whole of result.json.
 
     ``ended_by``: rounds, precision, max_duration, or why it is not complete (signal, error); null where not known.
-    ``too_busy`` says why the machine was too busy to measure on; null where it was not. ``locust`` is there where Locust
-    drove the load.
+    ``too_busy`` says why the machine was too busy to measure on; null where it was not. ``locust`` is there where
+    Locust drove the load.
     """
 
     schema_version: int

@@ -22,7 +22,8 @@ _NS = 1_000_000_000
 class Report:
     """What a worker tells: all since its report before.
 
-    ``received_so_far`` counts its answered messages from the start. ``number`` is 1 for its first of a test. ``final`` says that its users are stopped and nothing will follow.
+    ``received_so_far`` counts its answered messages from the start. ``number`` is 1 for its first of a test. ``final``
+    says that its users are stopped and nothing will follow.
     """
 
     test: int

@@ -49,6 +49,9 @@ def install(output: Output | None, log_folder: Path | None) -> None:
     """Take part in whatever Locust does in this process; ``output`` for a master or single process."""
 
     def on_init(environment: Environment, runner: Runner, **_others: object) -> None:
+        # gevent's timers count from when its loop last looked at the clock, which was before the imports: --run-time
+        # would be shorter by as much.
+        gevent.get_hub().loop.update_now()
         if isinstance(runner, WorkerRunner):
             _Worker(environment, runner, log_folder)
         elif isinstance(runner, MasterRunner):

@@ -10,7 +10,6 @@ import locust.main
 from locust import argument_parser, events
 
 # isort: on
-import argparse
 import atexit
 import shlex
 import socket
@@ -31,6 +30,7 @@ from wsbench_server.cli import argument
 from wsbench_server.units import parse_duration_ns
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from locust.argument_parser import LocustArgumentParser

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import locust
 
 from wsbench import __version__, environment
-from wsbench.errors import WsbenchError
 from wsbench.arms import Outcome
 from wsbench.commands.experiments import print_json
+from wsbench.errors import WsbenchError
 from wsbench.exit_codes import EXIT_FAILED
-from wsbench.locust_document import Asked, About, locust_document, logs
-from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE
+from wsbench.locust_document import About, Asked, locust_document, logs
 from wsbench.report import html, markdown
 from wsbench.results import EndedBy
 from wsbench.storage import RESULT, OutputFolder
 from wsbench_client import PayloadKind
+from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +66,10 @@ class Output:
     def write(self, of: Environment, fleet: Fleet, missing: list[str]) -> int | None:
         """Write result, logs and reports; the exit code where something is wrong with them."""
         asked, lasted_s = _asked(of), time.monotonic() - self._begun_s
-        if asked.run_time_s is not None and lasted_s < asked.run_time_s - _SHORT_BY_S:
-            missing = [*missing, f"stopped after {lasted_s:.1f} s of {asked.run_time_s:g} s"]
+        limit_s = asked.run_time_s
+        to_the_end = limit_s is not None and lasted_s > limit_s - min(_SHORT_BY_S, limit_s / 10)
+        if limit_s is not None and not to_the_end:
+            missing = [*missing, f"stopped after {lasted_s:.1f} s of {limit_s:g} s"]
         about = About(
             environment=self._environment,
             wsbench_version=__version__,
@@ -76,7 +78,7 @@ class Output:
             started_at=self._started_at,
             finished_at=environment.now(),
             incomplete_reason="; ".join(missing) or None,
-            ended_by=EndedBy.MAX_DURATION if asked.run_time_s and lasted_s >= asked.run_time_s else EndedBy.SIGNAL,
+            ended_by=EndedBy.MAX_DURATION if to_the_end else EndedBy.SIGNAL,
         )
         for words in missing:
             logger.warning("wsbench: incomplete: %s", words)
@@ -91,7 +93,7 @@ class Output:
             folder.write_text("report.html", html.render(result))
             folder.write_text("report.md", markdown.render(result))
         except (ValueError, WsbenchError) as error:
-            logger.error("wsbench: error: %s", error)
+            logger.error("wsbench: error: %s", error)  # noqa: TRY400
             return EXIT_FAILED
         if self._say_line:
             print_json(result, "line")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.event import Event
 from locust import User, task
-from locust.exception import StopTest, StopUser
+from locust.exception import StopUser
 
-from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE, TCP_CONNECT, UPGRADE, ledger_of, log_many
+from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE, TCP_CONNECT, UPGRADE, ledger_of, log_many, refuse
 from wsbench_client.plan import DrivePlan, PayloadKind
 from wsbench_client.recording import ErrorKind
 from wsbench_client.stretch import Stretch
@@ -75,11 +75,11 @@ class DriverUser(User):
         )
 
     def on_start(self) -> None:
-        """Start the driver. Raises StopTest for what it cannot drive."""
+        """Start the driver. The test ends where it cannot drive what it is told."""
         try:
             plan = self.plan()
         except ValueError as error:
-            raise StopTest(f"{error} (--host says where)") from None
+            refuse(self.environment, f"{error} (--host says where)")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "wsbench_client.worker"],
             stdin=subprocess.PIPE,

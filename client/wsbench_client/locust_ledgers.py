@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
 
+import gevent
+from locust.exception import StopUser
 from locust.stats import StatsEntry, bucket_response_time
 
 from wsbench_client.ledger import Ledger
@@ -20,6 +23,9 @@ TCP_CONNECT, UPGRADE, MESSAGE = "tcp connect", "upgrade", "message"
 
 _LEDGERS: WeakKeyDictionary[Environment, Ledger] = WeakKeyDictionary()
 _NS_PER_MS = 1_000_000
+# What a command ends with that was asked for what cannot be done.
+_USAGE = 2
+logger = logging.getLogger(__name__)
 
 
 def ledger_of(environment: Environment) -> Ledger:
@@ -28,6 +34,17 @@ def ledger_of(environment: Environment) -> Ledger:
     if found is None:
         found = _LEDGERS[environment] = Ledger()
     return found
+
+
+def refuse(environment: Environment, words: str) -> NoReturn:
+    """End the test that a user cannot take part in, and the user. Raises StopUser."""
+    logger.error("wsbench: error: %s", words)
+    environment.process_exit_code = _USAGE
+    runner, options = environment.runner, environment.parsed_options
+    if runner is not None:
+        # Not from here: a user that waits for all users to end waits for itself.
+        gevent.spawn(runner.quit if options is None or options.headless else runner.stop)
+    raise StopUser
 
 
 def log_many(environment: Environment, name: str, histogram: LatencyHistogram, unix_s: float, length: int) -> None:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import websocket
 from locust import User
-from locust.exception import StopTest
 
 from wsbench_client.connecting import connect_error
 from wsbench_client.engine import ABNORMAL_CLOSURE, HOP_PROTOCOL_HEADER, NO_STATUS, ConnectError, rejection
-from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE, TCP_CONNECT, UPGRADE, ledger_of
+from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE, TCP_CONNECT, UPGRADE, ledger_of, refuse
 from wsbench_client.plan import Endpoint, endpoint
 from wsbench_client.recording import ErrorKind
 from wsbench_client.timer import clock_ns
@@ -41,8 +40,8 @@ class WebSocketUser(User):
     """One WebSocket to ``host``: opened when the user starts, and again when it was lost.
 
     A task calls ``exchange``, or ``send`` and ``receive``. What they find is told to Locust as the requests
-    "tcp connect", "upgrade" and "message" of type WS, and noted to the nanosecond for wsbench. When the user is stopped,
-    echoes that are awaited are waited for, so that a message which the server answered is never missing.
+    "tcp connect", "upgrade" and "message" of type WS, and noted to the nanosecond for wsbench. When the user is
+    stopped, echoes that are awaited are waited for, so that no message which the server answered is missing.
     """
 
     abstract = True
@@ -66,11 +65,11 @@ class WebSocketUser(User):
     # -- what Locust calls
 
     def on_start(self) -> None:
-        """Connect. Raises StopTest where ``host`` is no WebSocket URL."""
+        """Connect. The test ends where ``host`` is no WebSocket URL."""
         try:
             endpoint(self.host or "")
         except ValueError as error:
-            raise StopTest(f"{error}: give --host ws://HOST:PORT/") from None
+            refuse(self.environment, f"{error}: give --host ws://HOST:PORT/")
         self.connect()
 
     def on_stop(self) -> None:

@@ -105,7 +105,10 @@ class Stretch:
             name: {"hdr": histogram.encode(), "total_ns": histogram.total_ns, "unrecorded": histogram.unrecorded}
             for name, histogram in self.histograms.items()
         }
-        return {name: dict(value) if isinstance(value, dict) else value for name, value in content.items() if value}
+        bounds = {name: content.pop(name) for name in ("begin_unix_ns", "end_unix_ns")}
+        return bounds | {
+            name: dict(value) if isinstance(value, dict) else value for name, value in content.items() if value
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
