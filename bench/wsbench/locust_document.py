@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from wsbench.locust_fleet import Fleet, Member
 
-DRIVER_USER = "DriverUser"
 TARGET = "target"
 """The name of what is measured: that of a ``--target`` given without one, so that the two compare."""
 
@@ -29,7 +28,10 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What Locust was asked for: ``users`` by class, ``user_rate`` messages a second of each or None for no limit."""
+    """What Locust was asked for: ``users`` by class, of which ``drivers`` hold a driver of ``driver_connections`` each.
+
+    ``user_rate`` is messages a second of each user; None for no limit.
+    """
 
     url: str
     users: Mapping[str, int]
@@ -38,12 +40,8 @@ class Asked:
     payload_bytes: int
     payload_kind: PayloadKind
     user_rate: float | None
-    driver_connections: int
-
-    @property
-    def drivers(self) -> int:
-        """How many users hold a driver."""
-        return self.users.get(DRIVER_USER, 0)
+    drivers: int = 0
+    driver_connections: int = 0
 
     @property
     def connections(self) -> int:

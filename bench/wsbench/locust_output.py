@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from importlib import metadata
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import locust
@@ -19,6 +20,7 @@ from wsbench.report import html, markdown
 from wsbench.results import EndedBy
 from wsbench.storage import RESULT, OutputFolder
 from wsbench_client import PayloadKind
+from wsbench_client.locust_driver import DriverUser
 from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE
 
 if TYPE_CHECKING:
@@ -107,15 +109,24 @@ def _asked(of: Environment) -> Asked:
     options: dict[str, Any] = vars(of.parsed_options)
     runner = of.runner
     assert runner is not None
-    # A locustfile of somebody's own need not have our options: its messages are as large as they were on average.
-    average = round(of.stats.get(MESSAGE, REQUEST_TYPE).avg_content_length)
+    drivers = [kind for kind in of.user_classes if issubclass(kind, DriverUser)]
+    found = find_spec("wsbench_client.locustfile")
+    ours = found is not None and of.parsed_locustfiles == [found.origin]
+    if not ours:
+        # Our options say nothing of another locustfile. Its messages are as large as they were on average.
+        average = of.stats.get(MESSAGE, REQUEST_TYPE).avg_content_length
+        options = {**options, "payload": max(round(average), 1), "payload_kind": PayloadKind.BINARY, "user_rate": None}
+        for kind in drivers:
+            options |= {"user_rate": kind.rate, "driver_connections": kind.connections}
+    users = {kind: count for kind, count in runner.target_user_classes_count.items() if count}
     return Asked(
         url=of.host or next((kind.host for kind in of.user_classes if kind.host), ""),
-        users={kind: count for kind, count in runner.target_user_classes_count.items() if count},
+        users=users,
         spawn_rate=options.get("spawn_rate"),
         run_time_s=options.get("run_time"),
-        payload_bytes=options.get("payload") or max(average, 1),
-        payload_kind=PayloadKind(options.get("payload_kind", PayloadKind.BINARY)),
-        user_rate=options.get("user_rate"),
-        driver_connections=options.get("driver_connections") or 1,
+        payload_bytes=options["payload"],
+        payload_kind=PayloadKind(options["payload_kind"]),
+        user_rate=options["user_rate"],
+        drivers=sum(users.get(kind.__name__, 0) for kind in drivers),
+        driver_connections=options["driver_connections"],
     )

@@ -105,7 +105,7 @@ def test_two_runs_compare() -> None:
 
 
 def test_drivers_at_a_rate_are_the_open_loop() -> None:
-    plan = asked(users={"DriverUser": 2}, user_rate=500.0)
+    plan = asked(users={"DriverUser": 2}, drivers=2, user_rate=500.0)
     result = locust_document(plan, fleet(latency="response_time"), about())
     jsonschema.validate(json.loads(json.dumps(result)), schema())
     assert (result["plan"]["rate"], result["plan"]["connections"], result["plan"]["workers"]) == (1000.0, 16, 2)
@@ -126,7 +126,7 @@ def test_drivers_at_a_rate_are_the_open_loop() -> None:
     ],
 )
 def test_what_was_asked_for(users: dict[str, int], connections: int, rate: float | None) -> None:
-    plan = asked(users=users, user_rate=10.0)
+    plan = asked(users=users, drivers=users.get("DriverUser", 0), user_rate=10.0)
     assert (plan.connections, plan.rate) == (connections, rate)
 
 
