@@ -271,9 +271,9 @@ class _Drive:
                 self._report(phase, journal)
 
     def _end_early(self, window: Window) -> None:
-        """Where the window was told to end before its time: send nothing further."""
+        """Where the window's end was not known beforehand: it is now, so send nothing further."""
         now_ns = clock_ns()
-        if now_ns >= window.end_ns:
+        if self.stretches is None or now_ns >= window.end_ns:
             return
         for exchange in self.exchanges:
             if isinstance(exchange, SelfPaced):
