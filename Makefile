@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help install run test lint format types docs check dist images bench-driver bench-peers bench-memory clean
+.PHONY: help install run test lint format types docs check dist images bench-driver bench-peers bench-locust bench-memory clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench-driver: $(READY) ## CPU per round trip of the driver against a bare C loop
 
 bench-peers: $(READY) ## messages per CPU second beside k6, Artillery, ws, Locust, websockets, aiohttp
 	$(BIN)/python bench/benchmarks/peers.py
+
+bench-locust: $(READY) ## messages per CPU second of Locust's driver user and plain user
+	$(BIN)/python bench/benchmarks/locust_users.py
 
 bench-memory: $(READY) ## peak memory of a 10 s and a 10 min run
 	$(BIN)/python bench/benchmarks/memory.py

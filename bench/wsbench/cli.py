@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from wsbench import __version__
-from wsbench.commands import calibrate, check, compare, lab, report, run, saturate, serve
+from wsbench.commands import calibrate, check, compare, lab, locust, report, run, saturate, serve
 from wsbench.completion import SHELLS, PrintCompletion
 from wsbench.errors import UsageError, WsbenchError
 from wsbench.interruption import exit_code_of
@@ -133,6 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command ``argv`` (the process's own by default) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        if words[:1] == [locust.NAME]:
+            # Its options are Locust's: all of them, whatever the version.
+            locust.run(words[1:])
         arguments = _parser().parse_args(words)
         command: _Command = arguments.command
         code = command.run(arguments, words)
@@ -176,4 +179,6 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_options(of_its_own)
         of_its_own.set_defaults(command=command)
+    # To be listed; its words never come here.
+    commands.add_parser(locust.NAME, help=locust.HELP)
     return parser

@@ -8,7 +8,7 @@ that version 1 did not know.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 SCHEMA_VERSION = 2
 
@@ -272,11 +272,50 @@ class Environment(TypedDict):
     congestion_control: str | None
 
 
+class LocustWorker(TypedDict):
+    """One worker of a Locust test: what it did over the whole of it, and how much of that is known.
+
+    ``last_report_us`` is how far into the test its last report reaches; ``finished`` says that it told all it had.
+    ``messages_lost`` are answered messages that it counted in reports, of which one or more did not come.
+    """
+
+    worker: str
+    users: dict[str, int]
+    finished: bool
+    reports: int
+    reports_lost: int
+    messages_lost: int
+    last_report_us: float
+    opened: int
+    sent: int
+    received: int
+    unanswered: int
+    unsent: int
+    mismatched: int
+    errors: dict[str, int]
+    driver: ProcessCost
+    connect: Latency
+    first_echo: Latency
+    service_time: Latency
+    response_time: Latency | None
+
+
+class LocustTest(TypedDict):
+    """What Locust was asked for, and its workers. ``users`` by class; ``run_time_us`` null without a limit."""
+
+    locust_version: str
+    users: dict[str, int]
+    spawn_rate: float | None
+    run_time_us: float | None
+    workers: list[LocustWorker]
+
+
 class Result(TypedDict):
     """The whole of result.json.
 
     ``ended_by``: rounds, precision, max_duration, or why it is not complete (signal, error); null where not known.
-    ``too_busy`` says why the machine was too busy to measure on; null where it was not.
+    ``too_busy`` says why the machine was too busy to measure on; null where it was not. ``locust`` is there where
+    Locust drove the load.
     """
 
     schema_version: int
@@ -293,3 +332,4 @@ class Result(TypedDict):
     arms: dict[str, ArmResult]
     comparisons: list[Comparison]
     warnings: list[str]
+    locust: NotRequired[LocustTest]

@@ -32,6 +32,11 @@ def render(tag: str, intervals: Iterable[Interval]) -> str:
     """The whole log. Values in the histograms are nanoseconds; the maximum column is milliseconds, as by convention."""
     intervals = list(intervals)
     base_s = intervals[0].start_unix_s if intervals else 0.0
+    return head(base_s) + "".join(line(tag, base_s, interval) for interval in intervals)
+
+
+def head(base_s: float) -> str:
+    """What a log begins with; ``base_s`` is when, in seconds since the epoch."""
     began = datetime.fromtimestamp(base_s, UTC)
     lines = [
         "#[wsbench: latencies in nanoseconds, one interval a round]",
@@ -40,10 +45,13 @@ def render(tag: str, intervals: Iterable[Interval]) -> str:
         f"#[StartTime: {base_s:.3f} (seconds since epoch), {began:%a %b %d %H:%M:%S UTC %Y}]",
         _LEGEND,
     ]
-    for interval in intervals:
-        highest_ns = interval.histogram.percentiles_ns([100.0])[0] or 0
-        lines.append(
-            f"Tag={tag},{interval.start_unix_s - base_s:.3f},{interval.length_s:.3f},"
-            f"{highest_ns / _MAX_UNIT_NS:.3f},{interval.histogram.encode()}"
-        )
     return "\n".join(lines) + "\n"
+
+
+def line(tag: str, base_s: float, interval: Interval) -> str:
+    """One interval of a log that began at ``base_s``."""
+    highest_ns = interval.histogram.percentiles_ns([100.0])[0] or 0
+    return (
+        f"Tag={tag},{interval.start_unix_s - base_s:.3f},{interval.length_s:.3f},"
+        f"{highest_ns / _MAX_UNIT_NS:.3f},{interval.histogram.encode()}\n"
+    )

@@ -100,12 +100,13 @@ async def connect_tcp(address: Address, timeout_s: float, source: str | None = N
         if sock is not None:
             sock.close()
         if isinstance(error, OSError):
-            raise _error_of(error, timeout_s) from error
+            raise connect_error(error, timeout_s) from error
         raise
     return sock
 
 
-def _error_of(error: OSError, timeout_s: float) -> ConnectError:
+def connect_error(error: OSError, timeout_s: float) -> ConnectError:
+    """What an error of the system means for a connection that was being made, or waited for so long."""
     if isinstance(error, TimeoutError):
         return ConnectError(ErrorKind.CONNECT_TIMEOUT, f"no TCP connection within {timeout_s:g} s")
     if isinstance(error, ConnectionRefusedError):

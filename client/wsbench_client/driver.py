@@ -29,12 +29,15 @@ from wsbench_client.plan import DrivePlan, EngineName, endpoint
 from wsbench_client.recording import ErrorKind, Phase, Progress, Recording
 from wsbench_client.resident import resident_kib
 from wsbench_client.sender import PacedSender
+from wsbench_client.stretches import Stretches
 from wsbench_client.timer import clock_ns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from anyio.abc import TaskGroup
+
+    from wsbench_client.stretches import Told
 
 _JUDGE_EVERY_S = 0.02
 _JUDGE_AT_LEAST = 512
@@ -50,6 +53,7 @@ async def drive(
     plan: DrivePlan,
     on_progress: Callable[[Progress], None] | None = None,
     start: Callable[[], Awaitable[int]] | None = None,
+    told: Told | None = None,
 ) -> Recording:
     """Put the plan's load on its URL and return what was found.
 
@@ -57,9 +61,12 @@ async def drive(
     opened. ``on_progress`` is called at each change of phase and about twice a second while measuring. Where the plan
     asks to ``await_start``, ``start`` is awaited once all is connected, and gives the time on ``clock_ns`` at which
     traffic begins. Cancelling the task closes every connection.
+
+    A plan that gives a ``stretch_ns`` needs ``told``: what is recorded is handed to it, and it says when the drive is
+    to end; the recording returned then has only what no stretch has.
     """
     async with anyio.create_task_group() as tasks:
-        recording = await _Drive(plan, on_progress, start, tasks).run()
+        recording = await _Drive(plan, on_progress, start, told, tasks).run()
         tasks.cancel_scope.cancel()
     return recording
 
@@ -83,6 +90,7 @@ class _Drive:
         plan: DrivePlan,
         on_progress: Callable[[Progress], None] | None,
         start: Callable[[], Awaitable[int]] | None,
+        told: Told | None,
         tasks: TaskGroup,
     ) -> None:
         self.plan = plan
@@ -113,6 +121,7 @@ class _Drive:
         self.open = 0
         self.closing = False
         self.all_closed = anyio.Event()
+        self.stretches = Stretches(plan.stretch_ns, told) if plan.stretch_ns and told else None
 
     async def run(self) -> Recording:
         """All phases, and on every way out nothing left open."""
@@ -138,6 +147,8 @@ class _Drive:
             await self._abort_all()
         # Echoes that came while closing were exchanged like any other.
         journal.judge()
+        if self.stretches:
+            self.stretches.cut(self, journal)
         return self._recording(journal, started_unix_s, window_ns, cpu_ns)
 
     async def _start_ns(self) -> int:
@@ -243,6 +254,7 @@ class _Drive:
         cpu_ns = time.process_time_ns()
         self._report(Phase.MEASURING, journal)
         await self._judge_until(window.end_ns, journal, Phase.MEASURING)
+        self._end_early(window)
         cpu_ns = time.process_time_ns() - cpu_ns
         self._report(Phase.DRAINING, journal)
         await self._drain(journal)
@@ -258,13 +270,26 @@ class _Drive:
 
     async def _judge_until(self, when_ns: int, journal: Journal, phase: Phase) -> None:
         reported_ns = clock_ns()
-        while (left_ns := when_ns - clock_ns()) > 0 and self.open:
+        while (left_ns := when_ns - clock_ns()) > 0 and self.open and not (self.stretches and self.stretches.over):
             await anyio.sleep(min(left_ns / SECOND_NS, _JUDGE_EVERY_S))
             journal.judge(_JUDGE_AT_LEAST)
+            if self.stretches and self.stretches.due:
+                self.stretches.cut(self, journal)
             self._resume_stumbled()
             if clock_ns() - reported_ns > _PROGRESS_EVERY_NS:
                 reported_ns = clock_ns()
                 self._report(phase, journal)
+
+    def _end_early(self, window: Window) -> None:
+        """Where the window's end was not known beforehand: it is now, so send nothing further."""
+        now_ns = clock_ns()
+        if self.stretches is None or now_ns >= window.end_ns:
+            return
+        for exchange in self.exchanges:
+            if isinstance(exchange, SelfPaced):
+                exchange.end(now_ns)
+        if self.sender is not None:
+            self.sender.end(now_ns)
 
     def _resume_stumbled(self) -> None:
         stumbled = list(self.stumbled)

@@ -136,6 +136,10 @@ class SelfPaced(Exchange):
         super().begin(journal)
         self._stop_ns = journal.window.end_ns
 
+    def end(self, now_ns: int) -> None:
+        """Send nothing from now on: the window's end has come sooner than it was set."""
+        self._stop_ns = min(self._stop_ns, now_ns)
+
     @abstractmethod
     def start(self) -> None:
         """Send what is sent first, or first after a mismatch, unless the window is over."""

@@ -94,6 +94,11 @@ class LatencyHistogram:
         count = self.count
         return self.total_ns / count if count else None
 
+    def recorded(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The buckets in which there is anything: the highest equivalent value of each, nanoseconds, and its count."""
+        places = np.flatnonzero(self.counts)
+        return _TOPS[places], self.counts[places]
+
     def percentiles_ns(self, percentiles: Iterable[float]) -> list[int | None]:
         """The value at each percentile (0 to 100); None for each where nothing was recorded."""
         cumulative = np.cumsum(self.counts)

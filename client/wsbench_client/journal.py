@@ -61,6 +61,16 @@ class Journal:
             self.bytes_in_window += payload_bytes
             self.series.note_acknowledged(now_ns, messages)
 
+    def take(self) -> dict[str, LatencyHistogram]:
+        """All that has been recorded, by the names of the attributes; it goes on with empty histograms."""
+        self.judge()
+        taken = {"service_time": self.service_time}
+        self.service_time = LatencyHistogram()
+        if self.response_time is not None and self.send_lag is not None:
+            taken |= {"response_time": self.response_time, "send_lag": self.send_lag}
+            self.response_time, self.send_lag = LatencyHistogram(), LatencyHistogram()
+        return taken
+
     def judge(self, at_least: int = 1) -> None:
         """Record what has been noted since it last was, and forget it; nothing, where that is fewer than ``at_least``.
 

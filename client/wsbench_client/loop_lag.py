@@ -42,6 +42,12 @@ class LoopLag:
         self._timer.close()
         self._record()
 
+    def take(self) -> LatencyHistogram:
+        """What has been recorded; it goes on with an empty one."""
+        self._record()
+        taken, self.histogram = self.histogram, LatencyHistogram()
+        return taken
+
     def _beat(self) -> None:
         now_ns = clock_ns()
         # What was missed while the loop was away is one lag, not many.

@@ -45,7 +45,9 @@ class DrivePlan:
 
     The first connection is opened alone where ``cold_first``: over a proxy it finds a hop without connections.
     ``series_interval_ns`` is the grain of ``Recording.series``. Of a drive that several workers share, ``phase_ns``
-    shifts this one's dues, and ``await_start`` makes it wait, connected, for the moment to begin.
+    shifts this one's dues, and ``await_start`` makes it wait, connected, for the moment to begin. ``stretch_ns`` is of
+    a drive whose end is not known beforehand: what is recorded is handed on every so often, cut where the wall clock
+    shows a multiple of it, and ``duration_ns`` is the longest that it may take.
 
     ``source_addresses`` are IP addresses of this machine to connect from, in turn; where there is none the kernel
     chooses. One address has as many ports as ``net.ipv4.ip_local_port_range`` for each address it connects to.
@@ -73,6 +75,7 @@ class DrivePlan:
     phase_ns: int = 0
     await_start: bool = False
     source_addresses: tuple[str, ...] = ()
+    stretch_ns: int | None = None
 
     def __post_init__(self) -> None:
         endpoint(self.url)
@@ -86,6 +89,8 @@ class DrivePlan:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.stretch_ns is not None and self.stretch_ns < 1:
+            raise ValueError(f"stretch_ns must be at least 1, not {self.stretch_ns}")
         for name in ("warmup_ns", "phase_ns"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")

@@ -50,6 +50,13 @@ class PacedSender:
         self._total = self._pacer.due_before(window.end_ns - start_ns)
         self._timer.call_at(start_ns)
 
+    def end(self, now_ns: int) -> None:
+        """Send what was due before ``now_ns``, and nothing further: the window's end has come sooner than set."""
+        self._total = max(self._next, min(self._total, self._pacer.due_before(now_ns - self._start_ns)))
+        if self._next == self._total:
+            self._timer.close()
+            self.done.set()
+
     def stop(self) -> None:
         """Give up what has not been sent. May be called again."""
         self._timer.close()

@@ -5,6 +5,9 @@ Lines of JSON both ways. On standard input: a ``DrivePlan`` each line, driven on
 
 A plan that is to ``await_start`` stops at the phase ``ready`` until a line ``{"start_ns": ...}`` says when traffic
 begins, on CLOCK_MONOTONIC: so several workers begin together.
+
+A plan with a ``stretch_ns`` is the last: ``{"stretch": ...}`` comes every so often, until any line, or the end of
+input, says that the drive is to end; then the last stretch and ``{"ended": true}``.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import uvloop
 
 from wsbench_client.driver import drive
 from wsbench_client.plan import DrivePlan
+from wsbench_client.stretches import Told
 
 if TYPE_CHECKING:
     from wsbench_client.recording import Progress
@@ -45,9 +49,26 @@ async def _serve() -> None:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _say({"error": f"{type(error).__name__}: {error}"})
             continue
+        if plan.stretch_ns is not None:
+            await _drive_in_stretches(plan)
+            return
         recording = await drive(plan, _say_progress, _start_ns)
         _say({"recording": recording.to_json()})
         gc.collect()
+
+
+async def _drive_in_stretches(plan: DrivePlan) -> None:
+    ended = anyio.Event()
+
+    async def listen() -> None:
+        await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        await drive(plan, None, _start_ns, Told(lambda stretch: _say({"stretch": stretch.to_json()}), ended))
+        tasks.cancel_scope.cancel()
+    _say({"ended": True})
 
 
 async def _start_ns() -> int:

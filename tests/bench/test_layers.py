@@ -32,6 +32,8 @@ PURE = [
     "plan",
     "proof",
     "limits",
+    "locust_document",
+    "locust_fleet",
     "results",
     "statistics",
     "trial",

@@ -136,3 +136,11 @@ def test_without_a_garbage_collector_nothing_large_is_left() -> None:
         tracemalloc.stop()
         gc.enable()
     assert grown < 20 * 20_000
+
+
+def test_what_was_recorded_can_be_walked_through() -> None:
+    histogram = LatencyHistogram()
+    histogram.record(np.array([7, 7, 5_000_000], dtype=np.int64))
+    values_ns, counts = histogram.recorded()
+    assert counts.tolist() == [2, 1]
+    assert values_ns.tolist() == histogram.percentiles_ns([50.0, 100.0])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -110,3 +111,17 @@ async def test_bursts_are_dealt_in_turn_and_counted_by_the_message() -> None:
     given_up.start(exchanges, start_ns + 60_000 * MS, Window(start_ns + 60_000 * MS, start_ns + 61_000 * MS))
     given_up.stop()
     assert given_up.unsent == 300_000
+
+
+async def test_an_end_that_comes_sooner_than_set_leaves_nothing_unsent(until: Any) -> None:
+    exchange = Noting()
+    sender = PacedSender(ConstantRate(1_000.0))
+    start_ns = clock_ns()
+    sender.start([exchange], start_ns, Window(start_ns, start_ns + 10**17))
+    await until(lambda: len(exchange.due) > 20)
+    end_ns = clock_ns()
+    sender.end(end_ns)
+    await until(sender.done.is_set)
+    sender.stop()
+    assert sender.unsent == 0
+    assert len(exchange.due) == math.ceil((end_ns - start_ns) / 10**6)

@@ -129,3 +129,20 @@ async def test_ctrl_c_is_for_the_bench_to_handle(echoing: Any, make_plan: Any) -
         await worker.until(Phase.CONNECTING)
         worker.process.send_signal(signal.SIGINT)
         assert (await worker.recording()).received > 0
+
+
+async def test_a_drive_in_stretches_ends_upon_a_word_or_when_nobody_listens(echoing: Any) -> None:
+    for farewell in (True, False):
+        async with echoing() as target, running() as driver:
+            driver.plan(DrivePlan(target.url, 2, 10**17, 0, stretch_ns=100 * MS))
+            first = await driver.answer()
+            assert first["stretch"]["opened"] == 2
+            if farewell:
+                driver.tell("{}")
+            else:
+                assert driver.process.stdin is not None
+                driver.process.stdin.close()
+            while "stretch" in (answer := await driver.answer()):
+                pass
+            assert answer == {"ended": True}
+            assert await driver.process.wait() == 0

@@ -53,7 +53,7 @@ def test_nor_on_one_that_is_not_proved_or_does_not_stand() -> None:
 
 def test_reasons_to_stay_follow_from_the_figures() -> None:
     made = asked(rate=SLOWER, p50=FASTER, p99=SLOWER, connect=EVEN)
-    made["arms"]["http2"]["driver"] = {"cpu_us_per_message": 20.0, "cpu_cores": 0.6}
+    made["arms"]["http2"]["driver"] = {"cpu_us_per_message": 20.0, "cpu_cores": 0.6, "rss_kib_per_connection": None}
     stay = advice(made).stay
     assert stay[0] == "P99 round trip is what counts: with HTTP/2 it was 20% higher (10% to 30% higher)."
     assert stay[1] == "P50 connect is what counts: no difference was shown there; the interval says what is possible."
