@@ -186,7 +186,7 @@ def send_lag(port: int, seconds: float) -> bool:
     """Print how late the open loop's messages leave, and up to which rate that stays small; whether the bar is met."""
     print(f"\nSend lag, open loop, {CONNECTIONS} connections, {EngineName.PICOWS}, one process (us)\n")
     print(f"  {'messages/s':>12}{'p50':>8}{'p99':>8}{'p99.9':>8}{'unsent':>8}{'achieved/s':>12}")
-    met, punctual = False, 0
+    met, unbroken, punctual = False, True, 0
     with worker() as driver:
         for rate in SWEEP:
             plan = DrivePlan(f"ws://127.0.0.1:{port}/", CONNECTIONS, round(seconds * SECOND_NS), rate=float(rate))
@@ -200,7 +200,9 @@ def send_lag(port: int, seconds: float) -> bool:
                 flush=True,
             )
             small = lags[1] < LAG_BAR_US and not found.unsent
-            punctual = rate if small else punctual
+            # A rate that is too high by bad luck ends it: what lies beyond says nothing of it.
+            unbroken = unbroken and small
+            punctual = rate if unbroken else punctual
             met |= small and rate == LAG_BAR_AT
     print(f"\n  p99 stays under {LAG_BAR_US:,.0f} us up to {punctual:,} messages/s")
     print(f"  {'PASS' if met else 'FAIL'}: bar {LAG_BAR_US:,.0f} us at {LAG_BAR_AT:,} messages/s")

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from wsbench.arms import Outcome
+from wsbench.manifests import shipped
 from wsbench.report import answer, bars, chart, cost, forest, plot, reading, switching, tables, verdict, wording
 from wsbench.report.headroom import headroom
 from wsbench.report.throughput import throughput
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wsbench import document
 
 _OPEN_FORESTS = 6
+_MANIFESTS = ("destination-rule.yaml", "allow-connect.yaml")
 
 
 def render(result: document.Result) -> str:
@@ -79,6 +81,8 @@ def render(result: document.Result) -> str:
         plan=tables.plan(result),
         environment=tables.environment(result),
         how_to_read=tables.how_to_read(result),
+        limits=tables.limits(result),
+        manifests=[(name, (shipped("http2") / name).read_text("utf-8")) for name in _MANIFESTS],
     )
 
 

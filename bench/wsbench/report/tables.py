@@ -373,12 +373,20 @@ def how_to_read(result: document.Result) -> list[str]:
             "'No difference shown' is not 'no difference': the interval says what remains possible."
         ),
         (
-            "Arms are measured in shuffled rounds and compared by round; a change is the mean over rounds, so it may "
-            "differ a little from the quotient of the figures in the tables, which pool all rounds."
+            "Arms are measured in shuffled rounds and compared by round: a change is the middle of the rounds' ratios "
+            "(Hodges and Lehmann's estimate), so it differs a little from the quotient of the figures in the tables, "
+            "which pool all rounds. The interval is of Wilcoxon's signed ranks, exact whatever the noise looks like, "
+            "and widened (Bonferroni): of 100 such runs of equals, 5 at most would claim any difference at all. A t "
+            "test, which has to believe in normal noise, may say a little more."
         ),
         (
-            "proved: independent witnesses (access log, Envoy's counters, a header the echo server saw) agree with "
-            "what the arm claims to speak. An arm that is disproved has no figures."
+            "proved: independent witnesses (a sidecar's access log, Envoys' counters, a header the server's sidecar "
+            "writes into every handshake) agree with what the arm claims to speak, or with how it claims to be "
+            "refused. An arm that is disproved has no figures."
+        ),
+        (
+            "In a log line, UC, UR and upstream_reset_after_response_started beside a 101 are what every WebSocket "
+            "leaves that was closed in order; DPE is a request that a sidecar took for malformed."
         ),
     ]
     if reading.open_loop(result):
@@ -407,6 +415,27 @@ def how_to_read(result: document.Result) -> list[str]:
         said.append(
             "Packet loss is not in these figures: over HTTP/2 many WebSockets share one TCP connection, and where it "
             "loses a packet all of them wait."
+        )
+    return said
+
+
+def limits(result: document.Result) -> list[str]:
+    """What holds of every run in the lab, whatever was found."""
+    lab = [arm for arm in result["arms"].values() if arm["kind"] != "target"]
+    if not lab:
+        return []
+    cores = wording.counted(result["environment"]["cpu_count"], "core")
+    said = [
+        (
+            f"Driver, sidecars and echo server shared the {cores} of one machine, and every hop was its loopback: no "
+            "network, no loss, no second machine. What one part saves of the CPU the others can use, so a gain in rate "
+            "here is for a large part a gain in CPU per message; between nodes with CPU to spare it would show as that."
+        )
+    ]
+    if not reading.open_loop(result) and not reading.one_way(result):
+        said.append(
+            "Closed loop: messages per second and round trip are nearly one finding, as each connection has one "
+            "message on its way. For latency at a rate that you set, run with --rate."
         )
     return said
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.bench.report import examples
 from tests.bench.report.test_terminal import printed
-from wsbench.report import html, markdown
+from wsbench.report import html, markdown, tables
 from wsbench.report.terminal import Detail
 
 if TYPE_CHECKING:
@@ -135,3 +135,16 @@ def test_the_order_of_things(medium: str) -> None:
     text = MEDIA[medium](examples.closed_loop())
     landmarks = ["HTTP/2 was faster", "Connect latency", "paired by round", "Proof", "Cost: CPU"]
     assert landmarks == sorted(landmarks, key=text.index)
+
+
+def test_what_holds_of_every_run_in_the_lab_is_said_with_the_warnings() -> None:
+    closed, opened, alone = examples.closed_loop(), examples.open_loop(), examples.lone_target()
+    assert len(tables.limits(closed)) == 2
+    assert "2 cores of one machine, and every hop was its loopback" in tables.limits(closed)[0]
+    assert len(tables.limits(opened)) == 1
+    # Of a target nothing is known: it may be anywhere.
+    assert tables.limits(alone) == []
+    page = html.render(closed)
+    assert "allow_connect: true" in page
+    assert "h2UpgradePolicy: UPGRADE" in page
+    assert "allow_connect: true" not in html.render(alone)
