@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
-import os
 import shlex
-import signal
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -16,13 +12,13 @@ from typing import IO, TYPE_CHECKING
 import anyio
 
 from wsbench.errors import LabError
+from wsbench_client.orphaning import die_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
-_PR_SET_PDEATHSIG = 1
 _DEFAULT_LINE_LIMIT = 64 * 1024
 _LAST_LINES = 3
 _LAST_CHARACTERS = 600
@@ -88,7 +84,7 @@ async def spawn(
                 stderr=stderr,
                 limit=limit,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
     except OSError as error:
         raise LabError(f"cannot start {argv[0]}: {error.strerror}") from None
@@ -111,18 +107,3 @@ def last_lines(text: str) -> str:
     """The last lines of ``text`` as one; "it said nothing" where there are none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " | ".join(lines[-_LAST_LINES:])[:_LAST_CHARACTERS] or "it said nothing"
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child does between fork and exec; everything is looked up before the fork."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask

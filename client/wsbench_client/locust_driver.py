@@ -5,10 +5,7 @@ Locust starts and stops it, and decides how many there are; what it does in betw
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -19,16 +16,14 @@ from locust import User, task
 from locust.exception import StopUser
 
 from wsbench_client.locust_ledgers import MESSAGE, REQUEST_TYPE, TCP_CONNECT, UPGRADE, ledger_of, log_many, refuse
+from wsbench_client.orphaning import die_with_parent
 from wsbench_client.plan import DrivePlan, PayloadKind
 from wsbench_client.recording import ErrorKind
 from wsbench_client.stretch import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from locust.env import Environment
 
-_PR_SET_PDEATHSIG = 1
 _NS = 1_000_000_000
 # Three years: the end is Locust's to say.
 _FOR_EVER_NS = 10**17
@@ -85,7 +80,7 @@ class DriverUser(User):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_die_with_parent(),
+            preexec_fn=die_with_parent(),
         )
         # Not this user's own greenlet: it may be stopped in the middle of a line.
         gevent.spawn(self._listen, self._process)
@@ -153,18 +148,3 @@ class DriverUser(User):
             name = MESSAGE if kind in _IN_USE else TCP_CONNECT if kind in _CONNECTING_TCP else UPGRADE
             for _ in range(times):
                 self.environment.stats.log_error(REQUEST_TYPE, name, stretch.details.get(kind, kind))
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child does between fork and exec: have the kernel kill it should Locust be killed (prctl(2), Linux)."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
