@@ -4,6 +4,8 @@ The base distribution depends on nothing (docs/decisions/0001-layout.md), so a p
 without a single library.
 """
 
+import os
+import signal
 import sys
 
 from wsbench import __version__
@@ -18,6 +20,9 @@ def main() -> int:
         # Without half a second of imports, and without the libraries.
         sys.stdout.write(f"wsbench {__version__}\n")
         return 0
+    if os.getpid() == 1:
+        # The first process of a container: as in ``wsbench_server.__main__``.
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         from wsbench import cli
     except ModuleNotFoundError as error:
