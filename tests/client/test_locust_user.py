@@ -51,6 +51,8 @@ FOUND = []
 @events.quitting.add_listener
 def take(environment, **_others):
     environment.runner.quit()
+    # It was a user that ended the test: that user is still about to close.
+    environment.runner.user_greenlets.join(10)
     FOUND.extend(ledger_of(environment).take())
 """
 
@@ -60,7 +62,8 @@ async def locust(url: str, folder: Path) -> tuple[Stretch, dict[str, dict[str, A
     (folder / "talker.py").write_text(LOCUSTFILE)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "locust", "-f", str(folder / "talker.py"), "--headless", "--host", url),
-        *("--users", "1", "--json", "--skip-log"),
+        # Locust by itself gives a user no time to end; on a busy machine a close would be cut short.
+        *("--users", "1", "--json", "--skip-log", "--stop-timeout", "10"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
