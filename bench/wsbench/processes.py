@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _DEFAULT_LINE_LIMIT = 64 * 1024
 _LAST_LINES = 3
-_LAST_CHARACTERS = 600
+# Envoy names the file twice and every type on the way before it comes to the field that it does not know.
+_LAST_CHARACTERS = 1500
 _MOST_CHARACTERS = 20_000
 
 
