@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+TEST_PROCESSES ?= 2
 
 .PHONY: help install run test lint format types docs check dist images bench-driver bench-peers bench-locust bench-memory clean
 
@@ -21,7 +22,7 @@ run: $(READY) ## compare direct, HTTP/1.1 and HTTP/2 on real Envoys (RUN_ARGS="-
 	$(BIN)/python -m wsbench run $(RUN_ARGS)
 
 test: $(READY) ## all tests, on real Envoys, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TEST_ARGS)
 
 lint: $(READY) ## ruff: rules and format; hadolint: the images
 	$(BIN)/ruff check .
