@@ -31,9 +31,8 @@ _CLOCKS_APART = datetime.timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A workload's certificate, its key and the authority it trusts, as PEM files; and who it is."""
+    """A workload's certificate, its key and the authority it trusts, as PEM files."""
 
-    spiffe_id: str
     certificate: Path
     key: Path
     authority: Path
@@ -96,7 +95,7 @@ class _Authority:
             .sign(self._key, hashes.SHA256())
         )
         folder = self._path.parent
-        identity = Identity(spiffe_id, folder / f"{stem}.pem", folder / f"{stem}.key", self._path)
+        identity = Identity(folder / f"{stem}.pem", folder / f"{stem}.key", self._path)
         identity.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         identity.key.touch(mode=0o600)
         identity.key.write_bytes(

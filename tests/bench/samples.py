@@ -14,7 +14,7 @@ from wsbench.envoy import EnvoyBinary
 from wsbench.identities import Identities, Identity
 from wsbench.manifests import read_manifests, shipped
 from wsbench.mesh import Mesh
-from wsbench.mesh_policy import CLIENT_SPIFFE_ID, SERVER_SPIFFE_ID, MeshPolicy, policy_of
+from wsbench.mesh_policy import MeshPolicy, policy_of
 from wsbench.plan import RunPlan, Target, arms_named
 from wsbench.proof import Proof, Verdict
 from wsbench.results import Run, Subject
@@ -24,12 +24,8 @@ from wsbench_client.connect_phases import ConnectPhases
 from wsbench_client.histogram import LatencyHistogram
 from wsbench_client.series import Interval
 
-IDENTITIES = Identities(
-    *(
-        Identity(spiffe_id, *(Path(f"/somewhere/{name}") for name in ("chain.pem", "own.key", "root-cert.pem")))
-        for spiffe_id in (CLIENT_SPIFFE_ID, SERVER_SPIFFE_ID)
-    )
-)
+_FILES = (Path(f"/somewhere/{name}") for name in ("chain.pem", "own.key", "root-cert.pem"))
+IDENTITIES = Identities(*2 * (Identity(*_FILES),))
 PROVED = Proof(Verdict.PROVED, "as claimed", ())
 DISPROVED = Proof(Verdict.DISPROVED, "not as claimed", ())
 

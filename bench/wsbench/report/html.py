@@ -36,6 +36,7 @@ def render(result: document.Result) -> str:
     said = verdict.of(result)
     forests = _forests(result, said)
     lost = tables.losses(result)
+    advice = switching.advice(result)
     return template("report.html.j2").render(
         result=result,
         alerts=reading.alerts(result, result["arms"]),
@@ -44,7 +45,7 @@ def render(result: document.Result) -> str:
         held=_held(result, said),
         others=_others(result, said),
         hops=any(reading.claims(arm) for arm in result["arms"].values()),
-        advice=switching.advice(result),
+        advice=advice,
         interval_name=tables.interval_name(result),
         setting=tables.setting(result),
         legend=[(name, drawn(plot.swatch(style))) for name, style in _drawn(result).items()],
@@ -82,7 +83,7 @@ def render(result: document.Result) -> str:
         environment=tables.environment(result),
         how_to_read=tables.how_to_read(result),
         limits=tables.limits(result),
-        manifests=[(name, (shipped("http2") / name).read_text("utf-8")) for name in _MANIFESTS],
+        manifests=[(name, (shipped("http2") / name).read_text("utf-8")) for name in _MANIFESTS] if advice else [],
     )
 
 
